@@ -1,0 +1,1 @@
+"""The command line, the script host that owns the loop, and the demo task."""

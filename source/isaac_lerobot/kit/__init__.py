@@ -1,0 +1,1 @@
+"""Kit: the extension, its settings and the panel."""

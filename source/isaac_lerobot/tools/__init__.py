@@ -1,0 +1,1 @@
+"""Tools on finished datasets: convert, replay, merge, push."""
