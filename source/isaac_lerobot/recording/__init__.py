@@ -1,1 +1,57 @@
 """What a recording is: its configuration, states, commands, status, success rule and export rule."""
+
+from isaac_lerobot.recording.commands import (
+    CloseTask,
+    Command,
+    Configure,
+    Discard,
+    End,
+    Finish,
+    ListTasks,
+    OpenTask,
+    Outcome,
+    Pause,
+    Quit,
+    Reset,
+    Resume,
+    Start,
+)
+from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode, read_preset
+from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, TaskOffer, TermOffer
+from isaac_lerobot.recording.selection import Selection, select
+from isaac_lerobot.recording.session import Host, Session
+from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
+
+__all__ = [
+    "CameraOffer",
+    "CloseTask",
+    "Command",
+    "Configure",
+    "Counts",
+    "DeviceOffer",
+    "Discard",
+    "End",
+    "ExportRule",
+    "Finish",
+    "Host",
+    "ListTasks",
+    "Message",
+    "OpenTask",
+    "Outcome",
+    "Pause",
+    "Quit",
+    "RecordingConfig",
+    "Reset",
+    "Resume",
+    "Selection",
+    "Session",
+    "SessionState",
+    "Severity",
+    "Start",
+    "Status",
+    "SuccessMode",
+    "TaskOffer",
+    "TermOffer",
+    "read_preset",
+    "select",
+]

@@ -1,0 +1,162 @@
+"""``RecordingConfig``: everything one recording is told, whoever tells it.
+
+The panel, Kit's settings, the command line, a preset file and a script all fill this one model, so a key means
+the same everywhere and a mistake is answered with the same words.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import ValidationError as _ValidationError
+
+from isaac_lerobot.errors import ConfigError, nearest
+
+
+class SuccessMode(StrEnum):
+    """Who decides that an episode succeeded."""
+
+    TERM = "term"
+    MANUAL = "manual"
+
+
+class ExportRule(StrEnum):
+    """Which ended episodes are kept, and where."""
+
+    ALL = "all"
+    SUCCEEDED = "succeeded"
+    SEPARATE = "separate"
+    NONE = "none"
+
+
+def _one_or_many(value: object) -> object:
+    """Take a lone string for a list of one: ``--/exts/…/cameras=front`` is what people type."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _blank_is_unset(value: object) -> object:
+    """Take an empty text for "not set": an empty field of the panel, an empty Kit setting."""
+    return None if value == "" else value
+
+
+Names = Annotated[tuple[Annotated[str, Field(strict=True, min_length=1)], ...], BeforeValidator(_one_or_many)]
+_Text = Annotated[str, Field(strict=True)]
+
+
+class RecordingConfig(BaseModel):
+    """What to record, from which task, with which device, and into which folder.
+
+    Immutable: :meth:`changed` returns a new, validated one. Each field's description is also the help text of the
+    command-line option and of the panel's tooltip.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: _Text = Field("", description="Id of the task in gymnasium's registry, e.g. Isaac-LeRobot-Pick-Cube-v0.")
+    task_packages: Names = Field((), description="Python modules to import so that they register their tasks.")
+    teleop_device: _Text = Field(
+        "keyboard",
+        description="Who drives the robot: keyboard, spacemouse, gamepad, handtracking, a device the task names, "
+        "scripted, zero or random.",
+    )
+    num_envs: StrictInt = Field(1, ge=1, description="Environments stepped at once; each records its own episodes.")
+    device: Annotated[_Text | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, description="Where the simulation runs: cpu, cuda:0, … Unset: what the task says."
+    )
+    seed: StrictInt | None = Field(None, ge=0, description="Seed of the environment and of the random device.")
+
+    dataset: Annotated[Path | None, BeforeValidator(_blank_is_unset)] = Field(
+        None,
+        description="Folder of the LeRobot dataset; an existing one with the same features is continued.",
+    )
+    overwrite: StrictBool = Field(False, description="Replace an existing dataset instead of continuing it.")
+    cameras: Names | None = Field(None, description="Scene cameras to record. Unset: all the task has.")
+    state_keys: Names = Field(
+        (), description="Observation terms (group/term) concatenated, in this order, into observation.state."
+    )
+    observation_keys: Names = Field(
+        (), description="Observation terms (group/term) recorded as observation.<term> each."
+    )
+    task_description: _Text = Field(
+        "", description="What the robot does, in words; the instruction a policy is trained with."
+    )
+    robot_type: Annotated[_Text | None, BeforeValidator(_blank_is_unset)] = Field(
+        None, description="Robot's name in the dataset. Unset: the scene's robot asset, where it can be told."
+    )
+    codec: _Text = Field("h264", description="Video codec: h264, av1, hevc, h264_nvenc, hevc_nvenc, av1_nvenc or auto.")
+
+    num_demos: StrictInt = Field(0, ge=0, description="Stop after this many demos. 0: record until told to stop.")
+    success: SuccessMode = Field(
+        SuccessMode.TERM, description="Who judges success: the task's success term, or the operator (manual)."
+    )
+    num_success_steps: StrictInt = Field(10, ge=1, description="Steps in a row for which the success term must hold.")
+    export: ExportRule = Field(
+        ExportRule.ALL,
+        description="Episodes to keep: all, succeeded, separate (failed ones in <dataset>_failed), or none.",
+    )
+    continuous: StrictBool = Field(True, description="Start the next episode by itself after one has ended.")
+    step_hz: StrictFloat | StrictInt | None = Field(
+        None,
+        ge=0,
+        description="Wall-clock steps per second; never changes the data. Unset: the dataset's fps. 0: as fast as "
+        "possible.",
+    )
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], origin: str = "recording configuration") -> RecordingConfig:
+        """Build a configuration from plain values.
+
+        Args:
+            values: Values by field name, as a TOML file, Kit's settings or the command line give them.
+            origin: Where they come from, for the error message.
+
+        Raises:
+            ConfigError: Naming every unknown key and every wrong value, with what would be right.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except _ValidationError as error:
+            raise ConfigError(_explain(error, origin)) from None
+
+    def changed(self, changes: Mapping[str, Any], origin: str = "change of the recording") -> RecordingConfig:
+        """Return a configuration with ``changes`` applied; raises :class:`ConfigError` as :meth:`from_mapping`."""
+        return self.from_mapping({**{name: getattr(self, name) for name in self.model_fields_set}, **changes}, origin)
+
+
+def read_preset(path: Path) -> dict[str, Any]:
+    """Read a preset: a TOML file whose top-level keys are :class:`RecordingConfig` fields.
+
+    Raises:
+        ConfigError: The file is missing, is not TOML, or holds an unknown key or a wrong value.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"Preset {path} does not exist.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Preset {path} cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"Preset {path} is not valid TOML: {error}.") from None
+    RecordingConfig.from_mapping(values, origin=f"preset {path}")
+    return values
+
+
+def _explain(error: _ValidationError, origin: str) -> str:
+    fields = RecordingConfig.model_fields
+    lines = []
+    for item in error.errors():
+        key = str(item["loc"][0]) if item["loc"] else "?"
+        if item["type"] == "extra_forbidden":
+            hint = nearest(key, fields)
+            valid = "" if hint.startswith("There are") else " Valid keys: " + ", ".join(sorted(fields)) + "."
+            lines.append(f"unknown key '{key}'. {hint}{valid}")
+        else:
+            given = item.get("input")
+            lines.append(f"'{key}' is {given!r}: {item['msg'][:1].lower()}{item['msg'][1:]}. {fields[key].description}")
+    unique = list(dict.fromkeys(lines))
+    return f"Error in the {origin}: " + ("; ".join(unique) if len(unique) == 1 else "\n  - " + "\n  - ".join(unique))

@@ -1,0 +1,124 @@
+"""The export rule, and the one or two datasets that carry it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from isaac_lerobot.dataset import DatasetWriter, EpisodeWriter, VideoCodec
+from isaac_lerobot.errors import ConfigError
+from isaac_lerobot.recording.commands import Outcome
+from isaac_lerobot.recording.config import ExportRule, RecordingConfig
+from isaac_lerobot.recording.offer import TaskOffer
+from isaac_lerobot.recording.selection import Selection
+
+
+class Export:
+    """The open dataset of a recording, and beside it the one for failed episodes if the rule asks for it.
+
+    Args:
+        config: The recording; ``dataset``, ``overwrite``, ``export``, ``codec`` and ``robot_type`` are read here.
+        offer: The loaded task.
+        selection: What is recorded of it.
+        attributes: JSON-able facts about the environment, kept beside the dataset.
+        on_committed: Called with ``(root, index)``, from the writer's thread, when an episode is safely on disk.
+        on_failed: Called with ``(root, index, error)``, from the writer's thread, when one could not be brought there.
+
+    Raises:
+        ConfigError: No dataset folder is set.
+        DatasetError: The folder cannot be used; the message says why.
+    """
+
+    def __init__(
+        self,
+        config: RecordingConfig,
+        offer: TaskOffer,
+        selection: Selection,
+        attributes: Mapping[str, Any],
+        on_committed: Callable[[Path, int], None],
+        on_failed: Callable[[Path, int, Exception], None],
+    ) -> None:
+        self._rule = config.export
+        self._callbacks = (on_committed, on_failed)
+        self._schema: dict[str, Any] = {
+            "fps": offer.fps,
+            "features": selection.features,
+            "robot_type": config.robot_type or offer.robot_type,
+            "codec": VideoCodec.parse(config.codec),
+        }
+        self._attributes = dict(attributes)
+        self._overwrite = config.overwrite
+        self._writers: list[DatasetWriter] = []
+        self.root: Path | None = None
+        if self._rule is ExportRule.NONE:
+            return
+        if config.dataset is None:
+            raise ConfigError("No dataset folder is set. Set dataset to the folder to record into.")
+        self.root = config.dataset.expanduser().absolute()
+        self._writers.append(self._open(self.root))
+
+    @property
+    def writers(self) -> tuple[DatasetWriter, ...]:
+        """The open writers: none, the dataset's, or the dataset's and the one for failed episodes."""
+        return tuple(self._writers)
+
+    def begin(self, task_description: str) -> EpisodeWriter | None:
+        """Begin an episode; None where the rule keeps nothing."""
+        return self._writers[0].begin_episode(task=task_description) if self._writers else None
+
+    def end(
+        self,
+        episode: EpisodeWriter,
+        outcome: Outcome,
+        attributes: Mapping[str, Any],
+        arrays: Mapping[str, Any],
+    ) -> tuple[Path, int] | None:
+        """End an episode as the rule says.
+
+        Returns:
+            The dataset it goes into and its index there, or None where the rule keeps it not.
+        """
+        if self._rule is ExportRule.SUCCEEDED and outcome is not Outcome.SUCCESS:
+            episode.discard()
+            return None
+        writer = self._writers[0]
+        if self._rule is ExportRule.SEPARATE and outcome is not Outcome.SUCCESS:
+            writer = self._failed_writer()
+        index = episode.save(success=outcome.success, attributes=attributes, arrays=arrays, into=writer)
+        return writer.root, index
+
+    def close(self) -> None:
+        """Wait for every saved episode and complete the datasets.
+
+        Raises:
+            DatasetError: An episode could not be brought to disk.
+        """
+        errors: list[Exception] = []
+        for writer in self._writers:
+            try:
+                writer.close()
+            except Exception as error:  # noqa: BLE001 - the other dataset is to be completed all the same
+                errors.append(error)
+        self._writers.clear()
+        if errors:
+            raise errors[0]
+
+    def _failed_writer(self) -> DatasetWriter:
+        if len(self._writers) == 1:
+            root = self._writers[0].root
+            self._writers.append(self._open(root.with_name(f"{root.stem}_failed{root.suffix}")))
+        return self._writers[1]
+
+    def _open(self, root: Path) -> DatasetWriter:
+        on_committed, on_failed = self._callbacks
+        notices: dict[str, Any] = {
+            "on_committed": lambda index: on_committed(root, index),
+            "on_failed": lambda index, error: on_failed(root, index, error),
+        }
+        occupied = root.is_dir() and any(root.iterdir())
+        if occupied and not self._overwrite:
+            return DatasetWriter.append(root, **self._schema, **notices)
+        return DatasetWriter.create(
+            root, **self._schema, overwrite=self._overwrite, attributes=self._attributes, **notices
+        )

@@ -1,0 +1,565 @@
+"""``Session``: the state machine of a recording.
+
+A session knows nothing of a simulator. A host (the driver, or an attached script's environment) asks it between two
+steps to carry out the commands that came in, hands it frames, and tells it when an episode has ended; the session
+decides what is recorded, counted and kept.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from isaac_lerobot.dataset import EpisodeWriter
+from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
+from isaac_lerobot.recording.commands import (
+    CloseTask,
+    Command,
+    Configure,
+    Discard,
+    End,
+    Finish,
+    ListTasks,
+    OpenTask,
+    Outcome,
+    Pause,
+    Quit,
+    Reset,
+    Resume,
+    Start,
+)
+from isaac_lerobot.recording.config import RecordingConfig, SuccessMode
+from isaac_lerobot.recording.export import Export
+from isaac_lerobot.recording.offer import TaskOffer
+from isaac_lerobot.recording.selection import Selection, select
+from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
+
+_FIXED_BY_THE_DATASET = frozenset(
+    {"dataset", "overwrite", "cameras", "state_keys", "observation_keys", "robot_type", "codec", "export"}
+)
+"""Fields that an open dataset has settled."""
+
+_ANYWHERE = {Configure, ListTasks, Quit}
+_ALLOWED: dict[SessionState, set[type[Command]]] = {
+    SessionState.IDLE: {*_ANYWHERE, OpenTask},
+    SessionState.LOADING: {Quit},
+    SessionState.READY: {*_ANYWHERE, OpenTask, CloseTask, Start, Reset},
+    SessionState.RECORDING: {*_ANYWHERE, Pause, End, Discard, Finish},
+    SessionState.PAUSED: {*_ANYWHERE, Resume, End, Discard, Finish},
+    SessionState.SAVING: {Quit},
+    SessionState.FINISHED: {*_ANYWHERE, OpenTask, CloseTask, Start, Reset},
+    SessionState.ERROR: {*_ANYWHERE, OpenTask, CloseTask},
+}
+
+
+class Host(Protocol):
+    """Whoever owns the environment and carries out what a session cannot do itself."""
+
+    def list_tasks(self, packages: Sequence[str]) -> Sequence[str]:
+        """Import ``packages`` and return the ids of all registered tasks."""
+
+    def open(self, config: RecordingConfig) -> TaskOffer:
+        """Build the configured environment and return what it offers."""
+
+    def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
+        """Prepare recording ``selection``; return JSON-able facts about the environment to keep with the dataset."""
+
+    def reset(self, env_ids: Sequence[int]) -> None:
+        """Reset these environments."""
+
+    def close(self) -> None:
+        """Close the environment, if one is open."""
+
+
+@dataclass
+class _RunningEpisode:
+    """An episode that is being recorded."""
+
+    writer: EpisodeWriter | None
+    frames: int = 0
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Session:
+    """One recording: its configuration, its state, its running episodes and its dataset.
+
+    :meth:`post` and :attr:`status` may be used from any thread; everything else belongs to the host's thread.
+
+    Args:
+        config: What to start with.
+    """
+
+    def __init__(self, config: RecordingConfig | None = None) -> None:
+        self.config = config or RecordingConfig()
+        self.state = SessionState.IDLE
+        self.quit_requested = False
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        # Reentrant: the writer may report from within the call that hands it an episode.
+        self._lock = threading.RLock()
+        self._message = Message("Choose a task and load it.")
+        self._counts = Counts()
+        self._tasks: tuple[str, ...] = ()
+        self._offer: TaskOffer | None = None
+        self._export: Export | None = None
+        self._closing: threading.Thread | None = None
+        self._closing_error: Exception | None = None
+        self._loss: str | None = None
+        self._episodes: dict[int, _RunningEpisode] = {}
+        self._armed: set[int] = set()
+        self._descriptions: dict[tuple[Path, int], str] = {}
+        self._written: set[Path] = set()
+        self._finished_dataset: Path | None = None
+        self._dataset_episodes = 0
+        self._success_steps = 0
+        self._pace: deque[float] = deque(maxlen=30)
+
+    # ---- for everyone ------------------------------------------------------------------------------------------
+
+    def post(self, command: Command) -> None:
+        """Queue a command; it is carried out between two steps. Safe from any thread."""
+        self._commands.put(command)
+
+    @property
+    def status(self) -> Status:
+        """A snapshot of the session. Safe from any thread."""
+        export = self._export
+        writers = export.writers if export is not None else ()
+        reports = [writer.status for writer in writers]
+        with self._lock:
+            frames = max((episode.frames for episode in list(self._episodes.values())), default=0)
+            counts, message = self._counts, self._message
+            dataset_episodes = self._dataset_episodes
+        offer = self._offer
+        return Status(
+            state=self.state,
+            message=message,
+            config=self.config,
+            tasks=self._tasks,
+            offer=offer,
+            selection_locked=export is not None,
+            episode_frames=frames,
+            episode_seconds=frames / offer.fps if offer else 0.0,
+            success_steps=self._success_steps,
+            counts=counts,
+            progress=self._progress(counts),
+            dataset=export.root if export is not None else self._finished_dataset,
+            dataset_episodes=dataset_episodes,
+            queue_depth=sum(report.queue_depth for report in reports),
+            waited=sum(report.waited_s for report in reports),
+            steps_per_second=self._steps_per_second(),
+            allowed=frozenset(self._allowed()),
+        )
+
+    @property
+    def judged_by_term(self) -> bool:
+        """Whether the task's success term ends episodes: it has one and the operator did not choose otherwise."""
+        return self.config.success is SuccessMode.TERM and self._offer is not None and self._offer.has_success_term
+
+    # ---- for the host ------------------------------------------------------------------------------------------
+
+    def carry_out_commands(self, host: Host) -> None:
+        """Carry out every queued command and notice what background work has come to.
+
+        A command that makes no sense now, and one that fails for a reason the user can mend, is answered with a
+        message; the session stays in a state it can go on from.
+        """
+        self._notice_loss(host)
+        self._notice_closed()
+        if self.state is SessionState.LOADING:
+            self._load(host)
+        # A task is loaded at the next call, so that "Loading" can be drawn first; what was queued behind waits.
+        while self.state is not SessionState.LOADING:
+            try:
+                command = self._commands.get_nowait()
+            except queue.Empty:
+                return
+            if self.state is SessionState.SAVING and isinstance(command, Quit):
+                self._wait_until_closed()
+            self.carry_out(command, host)
+
+    def carry_out(self, command: Command, host: Host) -> None:
+        """Carry out one command now."""
+        if type(command) not in self._allowed():
+            self._say(self._refusal(command), Severity.WARNING)
+            return
+        try:
+            self._dispatch(command, host)
+        except IsaacLeRobotError as error:
+            self._say(str(error), Severity.ERROR)
+
+    def records(self, env_id: int) -> bool:
+        """Whether frames of this environment are wanted now."""
+        return self.state is SessionState.RECORDING and env_id in self._armed
+
+    def begin(
+        self,
+        env_id: int,
+        attributes: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Begin an episode, with facts and arrays to keep beside it (seed, initial state).
+
+        The first :meth:`record` begins one by itself; calling this first is for what is to be kept beside it.
+        """
+        if not self.records(env_id) or self._export is None:
+            return
+        description = self.config.task_description or (self._offer.description if self._offer else "")
+        writer = self._export.begin(description or self.config.task)
+        with self._lock:
+            self._episodes[env_id] = _RunningEpisode(writer, 0, attributes or {}, arrays or {})
+
+    def record(self, env_id: int, frame: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> None:
+        """Record one frame: the observation at t and the action applied at t.
+
+        Args:
+            env_id: Environment it is of.
+            frame: Values by feature name; copied before this returns.
+            extra: Further numbers to keep beside the dataset, by name.
+
+        Raises:
+            DatasetError: The frame could not be taken; :meth:`interrupt` is what to call then.
+        """
+        if not self.records(env_id):
+            return
+        if env_id not in self._episodes:
+            self.begin(env_id)
+        episode = self._episodes[env_id]
+        if episode.writer is not None:
+            episode.writer.add_frame(frame, extra=extra)
+        episode.frames += 1
+        if env_id == min(self._armed):
+            self._pace.append(time.monotonic())
+
+    def end(self, env_id: int, outcome: Outcome) -> None:
+        """End an environment's episode, and with it the recording if the target is reached."""
+        with self._lock:
+            episode = self._episodes.pop(env_id, None)
+        if episode is None:
+            return
+        if episode.frames == 0:
+            self._drop(episode)
+            return
+        facts = f"{outcome.value}, {episode.frames} frames"
+        with self._lock:
+            kept = None
+            if episode.writer is not None and self._export is not None:
+                kept = self._export.end(episode.writer, outcome, episode.attributes, episode.arrays)
+            counts = self._counts
+            if kept is None:
+                self._counts = replace(counts, discarded=counts.discarded + 1)
+                self._message = Message(f"Episode not kept ({facts}).")
+            else:
+                self._counts = replace(
+                    counts,
+                    saving=counts.saving + 1,
+                    succeeded=counts.succeeded + (outcome is Outcome.SUCCESS),
+                    failed=counts.failed + (outcome is Outcome.FAILURE),
+                )
+                self._descriptions[kept] = facts
+                self._message = Message(f"Saving episode {kept[1]} ({facts}) …")
+        if not self.config.continuous:
+            self._armed.discard(env_id)
+        if self._target_reached():
+            self._say(f"Target of {self.config.num_demos} demos reached.")
+            self._finish()
+        elif not self._armed:
+            self.state = SessionState.READY
+
+    def report_success_steps(self, steps: int) -> None:
+        """Tell for how many steps in a row the success term has held (the furthest environment)."""
+        self._success_steps = steps
+
+    def interrupt(self, error: Exception) -> None:
+        """Stop recording because frames cannot be written; the task stays loaded."""
+        self._drop_all()
+        self._armed.clear()
+        if self.state in (SessionState.RECORDING, SessionState.PAUSED):
+            self.state = SessionState.READY
+        self._say(f"Recording stopped: {error}", Severity.ERROR)
+
+    def fail(self, message: str) -> None:
+        """Enter ``ERROR``: the environment is gone. Saved episodes stay saved; a running one is thrown away."""
+        self._drop_all()
+        self._armed.clear()
+        self._offer = None
+        self.state = SessionState.ERROR
+        self._say(message, Severity.ERROR)
+
+    # ---- commands ----------------------------------------------------------------------------------------------
+
+    def _dispatch(self, command: Command, host: Host) -> None:
+        match command:
+            case ListTasks():
+                self._tasks = tuple(host.list_tasks(self.config.task_packages))
+            case Configure(changes):
+                self._configure(changes)
+            case OpenTask():
+                self._open_task(host)
+            case CloseTask():
+                self._close_task(host)
+            case Start():
+                self._start(host)
+            case Pause():
+                self.state = SessionState.PAUSED
+                self._say("Paused.")
+            case Resume():
+                self.state = SessionState.RECORDING
+                self._pace.clear()
+                self._say("Recording.")
+            case End(outcome):
+                self._end_by_hand(outcome, host)
+            case Discard():
+                self._discard_by_hand(host)
+            case Reset():
+                host.reset(range(self._num_envs()))
+                self._say("The scene was reset.")
+            case Finish():
+                self._finish_by_hand(host)
+            case Quit():
+                self._quit(host)
+
+    def _configure(self, changes: Mapping[str, Any]) -> None:
+        changed = self.config.changed(changes)
+        if self._export is not None:
+            settled = sorted(
+                name for name in _FIXED_BY_THE_DATASET if getattr(changed, name) != getattr(self.config, name)
+            )
+            if settled:
+                raise ConfigError(f"{', '.join(settled)}: settled by the open dataset. Finish it first.")
+        self.config = changed
+
+    def _open_task(self, host: Host) -> None:
+        if not self.config.task:
+            raise ConfigError("No task is set. Choose one.")
+        self._close_export()
+        self.state = SessionState.LOADING
+        self._say(f"Loading {self.config.task} …")
+
+    def _load(self, host: Host) -> None:
+        self._offer = None
+        try:
+            host.close()
+            self._offer = host.open(self.config)
+        except IsaacLeRobotError as error:
+            self.state = SessionState.IDLE
+            self._say(str(error), Severity.ERROR)
+        else:
+            self.state = SessionState.READY
+            self._say("Loaded. Choose what to record, then press Record.")
+
+    def _close_task(self, host: Host) -> None:
+        try:
+            self._close_export()
+        finally:
+            host.close()
+            self._offer = None
+            self.state = SessionState.IDLE
+        self._say("Closed. Choose a task and load it.")
+
+    def _start(self, host: Host) -> None:
+        offer = self._loaded()
+        selection = select(self.config, offer)
+        attributes = host.start(self.config, selection)
+        if self._export is None:
+            self._counts = Counts()
+            self._export = self._open_export(offer, selection, attributes)
+        self._armed = set(range(offer.num_envs))
+        self._pace.clear()
+        self.state = SessionState.RECORDING
+        self._say("Recording.")
+
+    def _open_export(self, offer: TaskOffer, selection: Selection, attributes: Mapping[str, Any]) -> Export:
+        config = self.config
+        root = config.dataset.expanduser().absolute() if config.dataset else None
+        if root in self._written:
+            # "Overwrite" was meant for what was there before, not for what this session has recorded since.
+            config = config.changed({"overwrite": False})
+        export = Export(config, offer, selection, attributes, self._on_committed, self._on_failed)
+        if root is not None:
+            self._written.add(root)
+        self._dataset_episodes = export.writers[0].num_episodes if export.writers else 0
+        return export
+
+    def _end_by_hand(self, outcome: Outcome, host: Host) -> None:
+        running = [env_id for env_id, episode in self._episodes.items() if episode.frames]
+        if not running:
+            raise ConfigError("There is no frame yet, so there is no episode to end.")
+        if self.state is SessionState.PAUSED:
+            self.state = SessionState.RECORDING
+        for env_id in running:
+            self.end(env_id, outcome)
+        host.reset(running)
+
+    def _discard_by_hand(self, host: Host) -> None:
+        running = list(self._episodes) or sorted(self._armed)
+        self._drop_all()
+        self._say("Discarded.")
+        if self.state is SessionState.PAUSED:
+            self.state = SessionState.RECORDING
+        if not self.config.continuous:
+            self._armed.clear()
+            self.state = SessionState.READY
+        host.reset(running)
+
+    def _finish_by_hand(self, host: Host) -> None:
+        running = list(self._episodes)
+        for env_id in running:
+            # `end` may reach the target and finish by itself, which drops the others.
+            self.end(env_id, Outcome.UNDECIDED)
+        if self.state is not SessionState.SAVING:
+            self._finish()
+        if running:
+            host.reset(running)
+
+    def _quit(self, host: Host) -> None:
+        self._drop_all()
+        try:
+            self._close_export()
+        finally:
+            host.close()
+            self._offer = None
+            self.state = SessionState.IDLE
+            self.quit_requested = True
+
+    # ---- the dataset -------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        """Complete the dataset in the background, so that the panel stays alive."""
+        self._drop_all()
+        self._armed.clear()
+        export = self._export
+        if export is None:
+            self.state = SessionState.READY
+            return
+        self.state = SessionState.SAVING
+        self._closing = threading.Thread(target=self._close_in_background, args=(export,), name="finish dataset")
+        self._closing.start()
+
+    def _close_in_background(self, export: Export) -> None:
+        try:
+            export.close()
+        except Exception as error:  # noqa: BLE001 - handed to the host's thread
+            self._closing_error = error
+
+    def _notice_closed(self) -> None:
+        if self._closing is None or self._closing.is_alive():
+            return
+        self._closing.join()
+        self._closing = None
+        error, self._closing_error = self._closing_error, None
+        if self._export is not None:
+            self._finished_dataset = self._export.root
+        self._export = None
+        self.state = SessionState.FINISHED
+        if error is not None:
+            self._say(f"The dataset could not be completed: {error}", Severity.ERROR)
+        else:
+            self._say(f"Finished: {self._summary()}.")
+
+    def _wait_until_closed(self) -> None:
+        if self._closing is not None:
+            self._closing.join()
+        self._notice_closed()
+
+    def _close_export(self) -> None:
+        self._drop_all()
+        self._armed.clear()
+        export, self._export = self._export, None
+        if export is not None:
+            self._finished_dataset = export.root
+            export.close()
+
+    def _on_committed(self, root: Path, index: int) -> None:
+        with self._lock:
+            counts = self._counts
+            self._counts = replace(counts, saving=counts.saving - 1, saved=counts.saved + 1)
+            self._dataset_episodes += 1
+            facts = self._descriptions.pop((root, index), "")
+            if self._message.severity is Severity.INFO:
+                self._message = Message(f"Saved episode {index}" + (f" ({facts})." if facts else "."))
+
+    def _on_failed(self, root: Path, index: int, error: Exception) -> None:
+        with self._lock:
+            counts = self._counts
+            self._counts = replace(counts, saving=counts.saving - 1, lost=counts.lost + 1)
+            self._descriptions.pop((root, index), None)
+            self._loss = f"Episode {index} could not be saved: {error}"
+
+    def _notice_loss(self, host: Host) -> None:
+        """Stop recording when a saved episode was lost: what follows would be lost as well."""
+        with self._lock:
+            loss, self._loss = self._loss, None
+        if loss is None:
+            return
+        running = self.state in (SessionState.RECORDING, SessionState.PAUSED)
+        self.interrupt(DatasetError(loss))
+        if running:
+            host.reset(range(self._num_envs()))
+
+    # ---- small things ------------------------------------------------------------------------------------------
+
+    def _allowed(self) -> set[type[Command]]:
+        allowed = set(_ALLOWED[self.state])
+        if self._export is not None and self.state in (SessionState.READY, SessionState.ERROR):
+            allowed.add(Finish)
+        if not any(episode.frames for episode in self._episodes.values()):
+            allowed.discard(End)
+        return allowed
+
+    def _refusal(self, command: Command) -> str:
+        name = type(command).__name__
+        if isinstance(command, End) and End in _ALLOWED[self.state]:
+            return "There is no frame yet, so there is no episode to end."
+        wanted = ", ".join(state.value for state, allowed in _ALLOWED.items() if type(command) in allowed)
+        return f"{name} is not possible while {self.state.value}; it is while {wanted}."
+
+    def _target_reached(self) -> bool:
+        return 0 < self.config.num_demos <= self._progress(self._counts)
+
+    def _progress(self, counts: Counts) -> int:
+        return counts.succeeded if self.judged_by_term else counts.saved + counts.saving
+
+    def _steps_per_second(self) -> float:
+        pace = list(self._pace)
+        if self.state is not SessionState.RECORDING or len(pace) < 2 or pace[-1] <= pace[0]:
+            return 0.0
+        return (len(pace) - 1) / (pace[-1] - pace[0])
+
+    def _summary(self) -> str:
+        counts = self._counts
+        parts = [f"{counts.saved} saved", f"{counts.succeeded} succeeded", f"{counts.failed} failed"]
+        parts += [f"{counts.discarded} discarded"] if counts.discarded else []
+        parts += [f"{counts.lost} lost"] if counts.lost else []
+        return ", ".join(parts) + (f", in {self._finished_dataset}" if self._finished_dataset else "")
+
+    def _loaded(self) -> TaskOffer:
+        if self._offer is None:
+            raise ConfigError("No task is loaded. Load one first.")
+        return self._offer
+
+    def _num_envs(self) -> int:
+        return self._offer.num_envs if self._offer else 0
+
+    def _drop_all(self) -> None:
+        with self._lock:
+            episodes, self._episodes = list(self._episodes.values()), {}
+        for episode in episodes:
+            self._drop(episode)
+
+    def _drop(self, episode: _RunningEpisode) -> None:
+        if episode.writer is not None:
+            episode.writer.discard()
+        if episode.frames:
+            with self._lock:
+                self._counts = replace(self._counts, discarded=self._counts.discarded + 1)
+
+    def _say(self, text: str, severity: Severity = Severity.INFO) -> None:
+        with self._lock:
+            self._message = Message(text, severity)
