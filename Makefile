@@ -1,0 +1,50 @@
+# The two commands to know: `make demo` records a dataset with the real parts, `make test` runs every test.
+# Either prepares the machine first, which takes minutes once and no time after that.
+
+PYTHON := tests/host/python
+TOOLS := .venv/bin
+# Isaac Lab brings packages whose pytest plugins have no business here.
+PYTEST := $(PYTHON) -m pytest -q -p no:dash -p no:anyio $(PYTEST_ARGS)
+
+.PHONY: help setup demo test lint test-dataset test-recording test-sim test-kit bench soak panel lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: ## Install what is missing (both environments, system packages)
+	@tests/host/setup
+
+demo: setup ## Record the demo dataset in a real Kit, through the panel
+	@$(PYTHON) -m isaac_lerobot.app.demo
+
+# The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
+test: lint test-dataset test-recording test-sim test-kit ## Run every check and test
+	@printf '\nAll checks and tests passed.\n'
+
+lint: setup ## Style, types and the floors of the house
+	$(TOOLS)/ruff check source tests
+	$(TOOLS)/ruff format --check source tests
+	$(TOOLS)/mypy
+	$(TOOLS)/lint-imports --no-cache
+
+test-dataset test-recording test-sim test-kit: test-%: setup
+	@if [ -d tests/$* ]; then echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*; fi
+
+bench: setup ## Measure the writer's speed
+	@$(PYTHON) tests/bench/run.py
+
+soak: setup ## Run the long tests
+	@$(PYTEST) -m soak tests
+
+panel: setup ## Draw the panel in every state into build/panel/
+	@$(PYTHON) tests/host/draw_panel.py build/panel
+
+LOCK := uv pip compile --quiet --no-header --python-version 3.12 --prerelease if-necessary-or-explicit
+lock: setup ## Resolve the newest versions into the locks (LOCK_ARGS="--upgrade")
+	cd tests/host/locks && PATH="$(CURDIR)/.uv/bin:$$PATH" && \
+	    $(LOCK) $(LOCK_ARGS) --override sim-overrides.txt sim.in --output-file sim.lock && \
+	    $(LOCK) $(LOCK_ARGS) lerobot.in --output-file lerobot.lock
+
+clean: ## Remove what was built and measured; datasets and environments stay
+	rm -rf build dist .kit .host .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis imgui.ini
+	find source tests -name __pycache__ -type d -prune -exec rm -rf {} +
