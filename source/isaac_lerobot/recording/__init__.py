@@ -19,7 +19,7 @@ from isaac_lerobot.recording.commands import (
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode, read_preset
 from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, TaskOffer, TermOffer
 from isaac_lerobot.recording.selection import Selection, select
-from isaac_lerobot.recording.session import Host, Session
+from isaac_lerobot.recording.session import Host, Session, Snapshot
 from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Session",
     "SessionState",
     "Severity",
+    "Snapshot",
     "Start",
     "Status",
     "SuccessMode",

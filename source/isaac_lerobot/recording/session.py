@@ -58,6 +58,19 @@ _ALLOWED: dict[SessionState, set[type[Command]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """What an environment is like at one instant, kept beside the dataset so that an episode can be played back.
+
+    Attributes:
+        attributes: JSON-able facts (the seed).
+        arrays: The scene's state by name, e.g. ``"articulation/robot/joint_position"``.
+    """
+
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Host(Protocol):
     """Whoever owns the environment and carries out what a session cannot do itself."""
 
@@ -69,6 +82,9 @@ class Host(Protocol):
 
     def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
         """Prepare recording ``selection``; return JSON-able facts about the environment to keep with the dataset."""
+
+    def snapshot(self, env_id: int) -> Snapshot:
+        """Return what this environment is like now; asked for as an episode begins and as it ends."""
 
     def reset(self, env_ids: Sequence[int]) -> None:
         """Reset these environments."""
@@ -82,9 +98,8 @@ class _RunningEpisode:
     """An episode that is being recorded."""
 
     writer: EpisodeWriter | None
+    initial: Snapshot
     frames: int = 0
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -106,6 +121,7 @@ class Session:
         self._message = Message("Choose a task and load it.")
         self._counts = Counts()
         self._tasks: tuple[str, ...] = ()
+        self._host: Host | None = None
         self._offer: TaskOffer | None = None
         self._export: Export | None = None
         self._closing: threading.Thread | None = None
@@ -198,23 +214,6 @@ class Session:
         """Whether frames of this environment are wanted now."""
         return self.state is SessionState.RECORDING and env_id in self._armed
 
-    def begin(
-        self,
-        env_id: int,
-        attributes: Mapping[str, Any] | None = None,
-        arrays: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Begin an episode, with facts and arrays to keep beside it (seed, initial state).
-
-        The first :meth:`record` begins one by itself; calling this first is for what is to be kept beside it.
-        """
-        if not self.records(env_id) or self._export is None:
-            return
-        description = self.config.task_description or (self._offer.description if self._offer else "")
-        writer = self._export.begin(description or self.config.task)
-        with self._lock:
-            self._episodes[env_id] = _RunningEpisode(writer, 0, attributes or {}, arrays or {})
-
     def record(self, env_id: int, frame: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> None:
         """Record one frame: the observation at t and the action applied at t.
 
@@ -228,9 +227,7 @@ class Session:
         """
         if not self.records(env_id):
             return
-        if env_id not in self._episodes:
-            self.begin(env_id)
-        episode = self._episodes[env_id]
+        episode = self._episodes.get(env_id) or self._begin(env_id)
         if episode.writer is not None:
             episode.writer.add_frame(frame, extra=extra)
         episode.frames += 1
@@ -247,10 +244,14 @@ class Session:
             self._drop(episode)
             return
         facts = f"{outcome.value}, {episode.frames} frames"
+        arrays = {
+            **_prefixed("initial_state", episode.initial.arrays),
+            **_prefixed("final_state", self._running_host().snapshot(env_id).arrays),
+        }
         with self._lock:
             kept = None
             if episode.writer is not None and self._export is not None:
-                kept = self._export.end(episode.writer, outcome, episode.attributes, episode.arrays)
+                kept = self._export.end(episode.writer, outcome, episode.initial.attributes, arrays)
             counts = self._counts
             if kept is None:
                 self._counts = replace(counts, discarded=counts.discarded + 1)
@@ -367,6 +368,7 @@ class Session:
         offer = self._loaded()
         selection = select(self.config, offer)
         attributes = host.start(self.config, selection)
+        self._host = host
         if self._export is None:
             self._counts = Counts()
             self._export = self._open_export(offer, selection, attributes)
@@ -539,6 +541,19 @@ class Session:
         parts += [f"{counts.lost} lost"] if counts.lost else []
         return ", ".join(parts) + (f", in {self._finished_dataset}" if self._finished_dataset else "")
 
+    def _begin(self, env_id: int) -> _RunningEpisode:
+        export, offer = self._export, self._loaded()
+        description = self.config.task_description or offer.description or offer.task
+        episode = _RunningEpisode(export.begin(description) if export else None, self._running_host().snapshot(env_id))
+        with self._lock:
+            self._episodes[env_id] = episode
+        return episode
+
+    def _running_host(self) -> Host:
+        if self._host is None:
+            raise ConfigError("Nothing is being recorded.")
+        return self._host
+
     def _loaded(self) -> TaskOffer:
         if self._offer is None:
             raise ConfigError("No task is loaded. Load one first.")
@@ -563,3 +578,7 @@ class Session:
     def _say(self, text: str, severity: Severity = Severity.INFO) -> None:
         with self._lock:
             self._message = Message(text, severity)
+
+
+def _prefixed(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}/{name}": value for name, value in arrays.items()}

@@ -1,0 +1,69 @@
+"""The script host: our own loop owns the process and calls the driver."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import TextIO
+
+from isaac_lerobot.recording import Quit, RecordingConfig, Session
+from isaac_lerobot.recording.automatic import AutomaticRecording
+from isaac_lerobot.recording.progress import ProgressLine
+from isaac_lerobot.sim.driver import Driver
+
+INTERRUPTED = 130
+"""Exit code after Ctrl+C, as shells have it."""
+
+
+def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:
+    """Record without a panel until the target is reached, something fails, or Ctrl+C.
+
+    Args:
+        config: What to record.
+        stream: Where progress goes.
+
+    Returns:
+        Exit code: 0 when the target was reached, 1 when recording could not be done, 130 after Ctrl+C.
+    """
+    session = Session(config)
+    driver = Driver(session)
+    recording = AutomaticRecording(session)
+    progress = ProgressLine(stream)
+    with _interrupt_quits(session) as interrupts:
+        try:
+            while (finished := recording.advance()) is None:
+                wait = driver.tick()
+                progress.update(session.status)
+                time.sleep(wait)
+            session.post(Quit())
+            while not session.quit_requested:
+                driver.tick()
+            progress.update(session.status)
+        finally:
+            progress.close()
+            driver.shutdown()
+    if interrupts:
+        return INTERRUPTED
+    return 0 if finished else 1
+
+
+@contextlib.contextmanager
+def _interrupt_quits(session: Session) -> Iterator[list[int]]:
+    """Turn the first Ctrl+C into a ``Quit`` between two steps, so that the dataset is completed; a second one kills."""
+    received: list[int] = []
+
+    def quit_once(signum: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(signum)
+        session.post(Quit())
+
+    previous = signal.signal(signal.SIGINT, quit_once)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,80 @@
+"""``FrameReader``: from an environment's buffers to frames, one per environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from isaac_lerobot.recording import Selection
+from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.sim.inspection import colour_output
+from isaac_lerobot.sim.tensors import to_torch
+
+Frame = dict[str, NDArray[Any]]
+
+
+class FrameReader:
+    """Reads what a selection names out of a manager-based environment.
+
+    Args:
+        env: The unwrapped environment.
+        selection: What to read.
+    """
+
+    def __init__(self, env: Any, selection: Selection) -> None:
+        self._env = env
+        self._state = [_term_reader(env, term.key) for term in selection.state]
+        self._columns = {
+            name: (_term_reader(env, term.key), term.shape) for name, term in selection.observations.items()
+        }
+        self._pictures = {name: _term_reader(env, term.key) for name, term in selection.pictures.items()}
+        self._cameras = {name: env.scene.sensors[camera.name] for name, camera in selection.cameras.items()}
+
+    def read(self, env_ids: Sequence[int]) -> list[Frame]:
+        """Return a frame for each of ``env_ids``: the observation at hand and the action just given.
+
+        To be called from within ``env.step``, after the action was processed and before physics: there
+        ``env.obs_buf`` is the observation at t and ``action_manager.action`` the action at t.
+        """
+        import torch
+
+        observation = self._env.obs_buf
+        batch: dict[str, Any] = {ACTION: self._env.action_manager.action.float()}
+        if self._state:
+            parts = [read(observation).flatten(1).float() for read in self._state]
+            batch[STATE] = torch.cat(parts, dim=1)
+        for name, (read, shape) in self._columns.items():
+            batch[name] = read(observation).reshape(-1, *shape)
+        for name, read in self._pictures.items():
+            batch[name] = _three_channels(read(observation))
+        for name, sensor in self._cameras.items():
+            batch[name] = _three_channels(colour_output(sensor))
+        # CUDA tensors go to the writer as they are: it copies them without making the step wait.
+        arrays = {name: value.numpy() if value.device.type == "cpu" else value for name, value in batch.items()}
+        return [{name: value[env_id] for name, value in arrays.items()} for env_id in env_ids]
+
+
+def _three_channels(picture: Any) -> Any:
+    """Make (N, H, W, C) pictures RGB: drop an alpha channel, repeat a single one."""
+    if picture.shape[-1] == 1:
+        return picture.expand(*picture.shape[:-1], 3)
+    return picture[..., :3]
+
+
+def _term_reader(env: Any, key: str) -> Callable[[Any], Any]:
+    """Return a function that takes the observation buffer to the values of one term, shape ``(num_envs, …)``."""
+    group, _, term = key.partition("/")
+    manager = env.observation_manager
+    if not manager.group_obs_concatenate[group]:
+        return lambda observation: to_torch(observation[group][term])
+    names, shapes = manager.active_terms[group], manager.group_obs_term_dim[group]
+    if len(names) == 1:
+        return lambda observation: to_torch(observation[group])
+    # The manager's dimension counts the batch; its public configuration may count from the end.
+    dim = manager._group_obs_concatenate_dim[group]
+    sizes = [shape[dim - 1 if dim > 0 else dim] for shape in shapes]
+    start = sum(sizes[: names.index(term)])
+    size = sizes[names.index(term)]
+    return lambda observation: to_torch(observation[group]).narrow(dim, start, size)

@@ -1,0 +1,130 @@
+"""From a built environment to what it offers a recording."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from isaac_lerobot.errors import TaskError
+from isaac_lerobot.recording import CameraOffer, DeviceOffer, TaskOffer, TermOffer
+from isaac_lerobot.sim.tensors import to_torch
+
+COLOUR_OUTPUTS = ("rgb", "rgba")
+"""Camera outputs that are colour pictures, in the order in which they are looked for."""
+
+
+def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = ()) -> TaskOffer:
+    """Return what a (reset) manager-based environment offers.
+
+    Args:
+        env: The unwrapped environment.
+        task: Its id.
+        devices: The devices that could drive it.
+
+    Raises:
+        TaskError: Its rate is no whole number of frames per second, which the format cannot hold.
+    """
+    robot = _main_robot(env)
+    return TaskOffer(
+        task=task,
+        fps=frames_per_second(env.step_dt),
+        num_envs=env.num_envs,
+        action_names=tuple(_action_names(env)),
+        cameras=tuple(_cameras(env)),
+        terms=tuple(_terms(env)),
+        devices=tuple(devices),
+        has_success_term="success" in env.termination_manager.active_terms,
+        robot_type=robot,
+        description=_description(env),
+    )
+
+
+def frames_per_second(step_dt: float) -> int:
+    """Return 1 / ``step_dt`` [1/s], which has to be whole: a LeRobot dataset's fps is an integer.
+
+    Raises:
+        TaskError: It is not.
+    """
+    fps = round(1.0 / step_dt)
+    if fps < 1 or not math.isclose(fps * step_dt, 1.0, rel_tol=1e-6):
+        raise TaskError(
+            f"The task steps every {step_dt:.6g} s, which is {1.0 / step_dt:.6g} frames per second; a LeRobot dataset "
+            f"needs a whole number. Set sim.dt to {1.0 / max(fps, 1):.6g} / decimation s in the task's configuration."
+        )
+    return fps
+
+
+def colour_output(sensor: Any) -> Any | None:
+    """Return a camera's colour picture, shape ``(num_envs, H, W, 3 or 4)``, uint8, or None if it makes none."""
+    output = sensor.data.output
+    for name in COLOUR_OUTPUTS:
+        if name in output:
+            return to_torch(output[name])
+    return None
+
+
+def _cameras(env: Any) -> Iterable[CameraOffer]:
+    from isaaclab.sensors import Camera
+
+    for name, sensor in env.scene.sensors.items():
+        if isinstance(sensor, Camera):
+            picture = colour_output(sensor)
+            if picture is not None:
+                yield CameraOffer(name, height=picture.shape[1], width=picture.shape[2])
+
+
+def _terms(env: Any) -> Iterable[TermOffer]:
+    manager = env.observation_manager
+    names = _joint_names_of_terms(env)
+    for group, terms in manager.active_terms.items():
+        observation = env.obs_buf[group]
+        for term, shape in zip(terms, manager.group_obs_term_dim[group], strict=True):
+            key = f"{group}/{term}"
+            values = to_torch(observation[term] if isinstance(observation, dict) else observation)
+            known = names.get(key)
+            fits = known is not None and len(known) == math.prod(shape)
+            dtype = str(values.dtype).removeprefix("torch.")
+            yield TermOffer(key, tuple(shape), dtype, tuple(known) if known is not None and fits else None)
+
+
+def _joint_names_of_terms(env: Any) -> dict[str, list[str]]:
+    """Return the joint names of those terms that Isaac Lab can describe (``generic_io_descriptor``)."""
+    described: dict[str, list[str]] = {}
+    # Describing is a courtesy of Isaac Lab's terms; a task's own terms may not support it.
+    with contextlib.suppress(Exception):
+        for group, terms in env.observation_manager.get_IO_descriptors.items():
+            for term in terms:
+                joints = term.get("joint_names")
+                if joints:
+                    described[f"{group}/{term['name']}"] = list(joints)
+    return described
+
+
+def _action_names(env: Any) -> Iterable[str]:
+    manager = env.action_manager
+    for name, size in zip(manager.active_terms, manager.action_term_dim, strict=True):
+        joints: list[str] = []
+        with contextlib.suppress(Exception):
+            joints = list(manager.get_term(name).IO_descriptor.joint_names)
+        if len(joints) == size:
+            yield from (f"{name}.{joint}" for joint in joints)
+        elif size == 1:
+            yield name
+        else:
+            yield from (f"{name}.{index}" for index in range(size))
+
+
+def _main_robot(env: Any) -> str | None:
+    """Return the asset name of the scene's robot: ``"robot"`` by Isaac Lab's convention, else the only one."""
+    articulations = list(env.scene.articulations)
+    if not articulations:
+        return None
+    key = "robot" if "robot" in articulations else articulations[0]
+    usd_path = getattr(env.scene[key].cfg.spawn, "usd_path", None)
+    return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
+
+
+def _description(env: Any) -> str:
+    return str(getattr(env.cfg, "task_description", "") or "")
