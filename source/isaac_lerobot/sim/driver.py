@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
-
-import numpy as np
 
 from isaac_lerobot.errors import DatasetError, IsaacLeRobotError, TaskError
 from isaac_lerobot.recording import (
@@ -27,13 +23,8 @@ from isaac_lerobot.recording import (
     Start,
     TaskOffer,
 )
-from isaac_lerobot.recording.success import SuccessCounter
-from isaac_lerobot.sim.frames import FrameReader
-from isaac_lerobot.sim.inspection import inspect_env
 from isaac_lerobot.sim.pace import Pace
-from isaac_lerobot.sim.state import scene_state
-from isaac_lerobot.sim.success_term import InertSuccessTerm
-from isaac_lerobot.sim.tap import StepTap
+from isaac_lerobot.sim.recorder import EnvRecorder
 from isaac_lerobot.sim.tasks import list_tasks, load_env_cfg
 from isaac_lerobot.sim.teleop import TeleopEvent, TeleopSource, available_devices, make_source
 
@@ -41,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 IDLE_WAIT = 0.03
 """How long a host may wait before it asks again while nothing is being recorded [s]."""
-
-_PACKAGES = ("isaaclab", "isaacsim", "isaac-lerobot", "torch", "numpy")
 
 
 class Driver:
@@ -59,16 +48,10 @@ class Driver:
         self._launch = launch or _launch_simulation
         self._launched = ExitStack()
         self._env: Any = None
-        self._offer: TaskOffer | None = None
-        self._tap: StepTap | None = None
-        self._success_term: InertSuccessTerm | None = None
-        self._counter: SuccessCounter | None = None
-        self._reader: FrameReader | None = None
+        self._recorder: EnvRecorder | None = None
         self._source: TeleopSource | None = None
         self._source_name: tuple[str, int | None] | None = None
         self._pace = Pace(0)
-        self._judged = False
-        self._ended_inside: set[int] = set()
 
     @property
     def env(self) -> Any:
@@ -94,7 +77,7 @@ class Driver:
             return self._pace.remaining()
         except DatasetError as error:
             self.session.interrupt(error)
-            self._guarded(lambda: self.reset(range(self._num_envs())))
+            self._guarded(self._reset_all)
         except IsaacLeRobotError as error:
             self._guarded(self.close)
             self.session.fail(str(error))
@@ -122,44 +105,34 @@ class Driver:
         Raises:
             TaskError: It cannot be built, or is of a kind that cannot be driven.
         """
-        import gymnasium
-
         env_cfg = load_env_cfg(config)
-        self._launched.enter_context(self._launch(env_cfg))
-        env = gymnasium.make(config.task, cfg=env_cfg).unwrapped
-        self._env = env
-        if not hasattr(env, "recorder_manager") or not hasattr(env, "termination_manager"):
-            self.close()
-            raise TaskError(
-                f"{config.task} is a {type(env).__name__}. The panel and the command line drive manager-based RL "
-                "environments; record this one from its own script with isaac_lerobot.attach(env, config)."
-            )
-        env.reset(seed=config.seed)
-        devices = available_devices(env_cfg, config.task)
-        self._offer = inspect_env(env, config.task, devices)
-        if self._offer.has_success_term:
-            self._success_term = InertSuccessTerm(env)
-        self._tap = StepTap(env, self._on_step, self._on_reset)
-        return self._offer
+        try:
+            self._launched.enter_context(self._launch(env_cfg))
+            self._env = _build(config.task, env_cfg)
+            self._env.reset(seed=config.seed)
+            devices = available_devices(env_cfg, config.task)
+            self._recorder = EnvRecorder(self._env, self.session, config.task, devices)
+        except Exception:
+            self._guarded(self.close)
+            self._guarded(_clear_simulation)
+            raise
+        return self._recorder.offer
 
     def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
         """Make the teleop source, the frame reader and the success rule ready."""
-        offer = self._loaded()
+        recorder = self._loaded()
         wanted = (config.teleop_device, config.seed)
         if self._source is None or self._source_name != wanted:
             self._close_source()
-            self._source = make_source(config.teleop_device, self._env, task_id=offer.task, seed=config.seed)
+            self._source = make_source(config.teleop_device, self._env, task_id=recorder.offer.task, seed=config.seed)
             self._source_name = wanted
             self._source.reset()
-        self._reader = FrameReader(self._env, selection)
-        self._counter = SuccessCounter(offer.num_envs, config.num_success_steps)
-        self._pace = Pace(config.step_hz if config.step_hz is not None else offer.fps)
-        return environment_facts(self._env, offer.task)
+        self._pace = Pace(config.step_hz if config.step_hz is not None else recorder.offer.fps)
+        return recorder.start(config, selection)
 
     def snapshot(self, env_id: int) -> Snapshot:
-        """Return the scene's state and the seed."""
-        state = {name: value[env_id] for name, value in scene_state(self._env).items()}
-        return Snapshot({"seed": self._env.cfg.seed}, state)
+        """See :meth:`.recording.Host.snapshot`."""
+        return self._loaded().snapshot(env_id)
 
     def reset(self, env_ids: Sequence[int]) -> None:
         """Reset these environments, and the source's idea of them."""
@@ -168,16 +141,17 @@ class Driver:
         if self._env is None or len(env_ids) == 0:
             return
         self._env.reset(env_ids=torch.tensor(list(env_ids), dtype=torch.int32, device=self._env.device))
-        self._forget(env_ids)
+        self._loaded().forget(env_ids)
+        if self._source is not None:
+            self._source.reset(list(env_ids))
 
     def close(self) -> None:
         """Close the environment and the source, if there are any."""
         env, self._env = self._env, None
-        tap, self._tap = self._tap, None
-        self._success_term = self._counter = self._reader = self._offer = None
+        recorder, self._recorder = self._recorder, None
         self._guarded(self._close_source)
-        if tap is not None:
-            tap.remove()
+        if recorder is not None:
+            recorder.close()
         if env is not None:
             env.close()
 
@@ -190,65 +164,11 @@ class Driver:
         if action is None:
             self._env.sim.render()
             return
-        self._judged = False
-        self._ended_inside.clear()
         self._env.step(action)
-        # Environments that ended by themselves were judged and reset from within `env.step`.
-        self._forget(sorted(self._ended_inside))
-        succeeded = [int(env_id) for env_id in np.flatnonzero(self._judge()) if env_id not in self._ended_inside]
-        running = [env_id for env_id in succeeded if self.session.records(env_id)]
-        for env_id in running:
-            self.session.end(env_id, Outcome.SUCCESS)
-        self.reset(running)
-
-    def _on_step(self) -> None:
-        """Record the pair of observation and action of this step, from within ``env.step``."""
-        if self._reader is None:
-            return
-        env_ids = [env_id for env_id in range(self._num_envs()) if self.session.records(env_id)]
-        if not env_ids:
-            return
-        states = scene_state(self._env)
-        for env_id, frame in zip(env_ids, self._reader.read(env_ids), strict=True):
-            extra = {f"state/{name}": value[env_id] for name, value in states.items()}
-            self.session.record(env_id, frame, extra)
-
-    def _on_reset(self, env_ids: list[int]) -> None:
-        """Close and judge the episodes of environments that end by themselves, before they are reset."""
-        if self._env is None or self._counter is None:
-            return
-        running = [env_id for env_id in env_ids if self.session.records(env_id)]
-        if not running:
-            return
-        succeeded = self._judge()
-        timed_out = self._env.termination_manager.time_outs
-        for env_id in running:
-            if succeeded[env_id]:
-                outcome = Outcome.SUCCESS
-            elif timed_out[env_id] and not self.session.judged_by_term:
-                outcome = Outcome.UNDECIDED
-            else:
-                outcome = Outcome.FAILURE
-            self._ended_inside.add(env_id)
-            self.session.end(env_id, outcome)
-
-    def _judge(self) -> Any:
-        """Return which environments have succeeded by the term; counts each step once. Shape ``(num_envs,)``."""
-        assert self._counter is not None
-        if not self.session.judged_by_term or self._success_term is None:
-            return np.zeros(self._num_envs(), dtype=np.bool_)
-        if not self._judged:
-            self._counter.update(self._success_term.holds)
-            self._judged = True
-            self.session.report_success_steps(int(self._counter.steps.max()))
-        return self._counter.steps >= self._counter.num_steps
-
-    def _forget(self, env_ids: Sequence[int]) -> None:
-        if self._counter is not None:
-            for env_id in env_ids:
-                self._counter.reset(env_id)
-        if self._source is not None and env_ids:
-            self._source.reset(list(env_ids))
+        reset_by_env, succeeded = self._loaded().step_ended()
+        if reset_by_env:
+            self._source.reset(reset_by_env)
+        self.reset(succeeded)
 
     # ---- small things ------------------------------------------------------------------------------------------
 
@@ -257,13 +177,14 @@ class Driver:
             for event in self._source.events():
                 self.session.post(_command(event, self.session.state))
 
-    def _num_envs(self) -> int:
-        return self._offer.num_envs if self._offer else 0
-
-    def _loaded(self) -> TaskOffer:
-        if self._offer is None:
+    def _loaded(self) -> EnvRecorder:
+        if self._recorder is None:
             raise TaskError("No task is loaded.")
-        return self._offer
+        return self._recorder
+
+    def _reset_all(self) -> None:
+        if self._recorder is not None:
+            self.reset(range(self._recorder.offer.num_envs))
 
     def _close_source(self) -> None:
         source, self._source, self._source_name = self._source, None, None
@@ -278,28 +199,6 @@ class Driver:
             logger.exception("While closing")
 
 
-def environment_facts(env: Any, task: str) -> dict[str, Any]:
-    """Return what there is to know of an environment besides its frames, as JSON-able values."""
-    versions = {}
-    for package in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    cfg = env.cfg
-    return {
-        "env_name": task,
-        "env_args": {
-            "sim_args": {
-                "dt": cfg.sim.dt,
-                "decimation": cfg.decimation,
-                "render_interval": cfg.sim.render_interval,
-                "num_envs": cfg.scene.num_envs,
-            }
-        },
-        "device": str(env.device),
-        "versions": versions,
-    }
-
-
 def _command(event: TeleopEvent, state: SessionState) -> Command:
     if event is TeleopEvent.START:
         return Resume() if state is SessionState.PAUSED else Start()
@@ -310,6 +209,27 @@ def _command(event: TeleopEvent, state: SessionState) -> Command:
         TeleopEvent.SUCCESS: End(Outcome.SUCCESS),
         TeleopEvent.FAILURE: End(Outcome.FAILURE),
     }[event]
+
+
+def _build(task: str, env_cfg: Any) -> Any:
+    import gymnasium
+
+    env = gymnasium.make(task, cfg=env_cfg).unwrapped
+    if not hasattr(env, "recorder_manager") or not hasattr(env, "termination_manager"):
+        kind = type(env).__name__
+        env.close()
+        raise TaskError(
+            f"{task} is a {kind}. The panel and the command line drive manager-based RL environments; record this one "
+            "from its own script with isaac_lerobot.attach(env, config)."
+        )
+    return env
+
+
+def _clear_simulation() -> None:
+    """Let go of the simulation of an environment that was half built: the next one would find it in its way."""
+    from isaaclab.sim import SimulationContext
+
+    SimulationContext.clear_instance()
 
 
 def _launch_simulation(env_cfg: Any) -> AbstractContextManager[Any]:

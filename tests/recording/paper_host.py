@@ -1,0 +1,65 @@
+"""A host without a simulator: an environment whose observation is a step count, for testing the session alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from isaac_lerobot.errors import TaskError
+from isaac_lerobot.recording import CameraOffer, RecordingConfig, Selection, Session, Snapshot, TaskOffer, TermOffer
+
+
+class PaperHost:
+    """Implements the session's host protocol; :meth:`step` hands one frame per environment to the session."""
+
+    def __init__(self, session: Session, num_envs: int = 1, has_success_term: bool = False) -> None:
+        self.session = session
+        self.counts = np.zeros(num_envs, dtype=np.float32)
+        self.resets: list[list[int]] = []
+        self.is_open = False
+        self.offer = TaskOffer(
+            task="Paper-v0",
+            fps=30,
+            num_envs=num_envs,
+            action_names=("a",),
+            cameras=(CameraOffer("front", 16, 16),),
+            terms=(TermOffer("policy/count", (2,)),),
+            has_success_term=has_success_term,
+        )
+
+    def list_tasks(self, packages: Sequence[str]) -> Sequence[str]:
+        return ["Paper-v0"]
+
+    def open(self, config: RecordingConfig) -> TaskOffer:
+        if config.task != "Paper-v0":
+            raise TaskError(f"There is no task '{config.task}'.")
+        self.is_open = True
+        return self.offer
+
+    def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
+        return {"env_name": "Paper-v0"}
+
+    def snapshot(self, env_id: int) -> Snapshot:
+        return Snapshot({"seed": 7}, {"count": self.counts[env_id : env_id + 1].copy()})
+
+    def reset(self, env_ids: Sequence[int]) -> None:
+        self.resets.append(list(env_ids))
+        self.counts[list(env_ids)] = 0
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def tick(self, steps: int = 1) -> None:
+        """Carry out commands, then record ``steps`` frames in every environment that wants them."""
+        self.session.carry_out_commands(self)
+        for _ in range(steps):
+            for env_id, count in enumerate(self.counts):
+                frame = {
+                    "observation.state": np.array([count, -count], dtype=np.float32),
+                    "action": np.array([2 * count], dtype=np.float32),
+                    "observation.images.front": np.full((16, 16, 3), int(count) % 256, dtype=np.uint8),
+                }
+                self.session.record(env_id, frame)
+            self.counts += 1

@@ -1,0 +1,287 @@
+"""The session's states, commands and counts, with a real dataset writer behind it."""
+
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from isaac_lerobot.recording import (
+    CloseTask,
+    Configure,
+    Discard,
+    End,
+    Finish,
+    ListTasks,
+    OpenTask,
+    Outcome,
+    Pause,
+    Quit,
+    RecordingConfig,
+    Reset,
+    Resume,
+    Session,
+    SessionState,
+    Severity,
+    Start,
+)
+from recording.paper_host import PaperHost
+
+
+@pytest.fixture
+def config(tmp_path):
+    return RecordingConfig.from_mapping(
+        {"task": "Paper-v0", "dataset": tmp_path / "cubes", "state_keys": ["policy/count"], "cameras": ["front"]}
+    )
+
+
+def opened(config, **host):
+    session = Session(config)
+    host = PaperHost(session, **host)
+    session.post(OpenTask())
+    host.tick()
+    host.tick()
+    assert session.state is SessionState.READY
+    return session, host
+
+
+def do(session, host, *commands, steps=0):
+    for command in commands:
+        session.post(command)
+    host.tick(steps)
+    return session.status
+
+
+def finish(session, host):
+    session.post(Finish())
+    return wait_finished(session, host)
+
+
+def wait_finished(session, host):
+    deadline = time.monotonic() + 60
+    host.tick()
+    while session.state is SessionState.SAVING and time.monotonic() < deadline:
+        time.sleep(0.01)
+        host.tick()
+    assert session.state is SessionState.FINISHED
+    return session.status
+
+
+def rows(root):
+    files = sorted((root / "data").rglob("*.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def episodes(root):
+    files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
+
+
+def test_a_recording_from_load_to_finish(config):
+    session, host = opened(config)
+    status = do(session, host, Start(), steps=5)
+    assert (status.state, status.episode_frames) == (SessionState.RECORDING, 5)
+    assert status.episode_seconds == pytest.approx(5 / 30)
+    do(session, host, End(Outcome.SUCCESS), steps=3)
+    assert host.resets == [[0]]
+    do(session, host, End(Outcome.FAILURE), steps=2)
+    do(session, host, Discard(), steps=0)
+    status = finish(session, host)
+    assert (status.counts.saved, status.counts.saving) == (2, 0)
+    assert (status.counts.succeeded, status.counts.failed, status.counts.discarded) == (1, 1, 1)
+    assert status.dataset_episodes == 2
+    assert [episode["success"] for episode in episodes(config.dataset)] == [True, False]
+    assert [episode["length"] for episode in episodes(config.dataset)] == [5, 3]
+    assert [row["action"] for row in rows(config.dataset)] == [0, 2, 4, 6, 8, 0, 2, 4]
+
+
+def test_loading_is_shown_before_it_happens(config):
+    session = Session(config)
+    host = PaperHost(session)
+    assert do(session, host, OpenTask()).state is SessionState.LOADING
+    assert not host.is_open
+    assert do(session, host).state is SessionState.READY
+
+
+def test_pause_keeps_the_episode_and_records_nothing(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=3)
+    assert do(session, host, Pause(), steps=4).episode_frames == 3
+    assert do(session, host, Resume(), steps=2).episode_frames == 5
+
+
+def test_finish_keeps_a_running_episode_as_undecided(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=4)
+    status = finish(session, host)
+    assert status.counts.saved == 1
+    assert episodes(config.dataset)[0]["success"] is None
+
+
+def test_quit_throws_a_running_episode_away(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=4)
+    do(session, host, End(Outcome.SUCCESS), steps=4)
+    do(session, host, Quit())
+    assert session.quit_requested
+    assert not host.is_open
+    assert len(episodes(config.dataset)) == 1
+
+
+def test_target_ends_the_recording_and_drops_other_environments(config):
+    session, host = opened(config.changed({"num_demos": 2}), num_envs=3)
+    do(session, host, Start(), steps=4)
+    session.end(0, Outcome.SUCCESS)
+    session.end(1, Outcome.SUCCESS)
+    status = wait_finished(session, host)
+    assert (status.counts.saved, status.counts.discarded) == (2, 1)
+
+
+def test_only_successes_count_where_the_task_judges_them(config):
+    session, host = opened(config.changed({"num_demos": 1}), has_success_term=True)
+    do(session, host, Start(), steps=2)
+    session.end(0, Outcome.FAILURE)
+    assert session.status.progress == 0
+    host.tick(2)
+    session.end(0, Outcome.SUCCESS)
+    assert wait_finished(session, host).progress == 1
+
+
+def test_without_continuous_the_operator_starts_each_episode(config):
+    session, host = opened(config.changed({"continuous": False}))
+    do(session, host, Start(), steps=2)
+    assert do(session, host, End(Outcome.SUCCESS), steps=3).state is SessionState.READY
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS))
+    finish(session, host)
+    assert [episode["length"] for episode in episodes(config.dataset)] == [2, 2]
+
+
+def test_export_succeeded_keeps_successes_only(config):
+    session, host = opened(config.changed({"export": "succeeded"}))
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.FAILURE), steps=3)
+    do(session, host, End(Outcome.SUCCESS))
+    status = finish(session, host)
+    assert (status.counts.saved, status.counts.discarded) == (1, 1)
+    assert [episode["length"] for episode in episodes(config.dataset)] == [3]
+
+
+def test_export_separate_makes_two_datasets(config):
+    session, host = opened(config.changed({"export": "separate"}))
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.FAILURE), steps=3)
+    do(session, host, End(Outcome.SUCCESS), steps=4)
+    do(session, host, End(Outcome.FAILURE))
+    finish(session, host)
+    failed = config.dataset.with_name("cubes_failed")
+    assert [episode["length"] for episode in episodes(config.dataset)] == [3]
+    assert [episode["length"] for episode in episodes(failed)] == [2, 4]
+    assert [row["index"] for row in rows(failed)] == list(range(6))
+
+
+def test_export_none_writes_nothing(config):
+    session, host = opened(config.changed({"export": "none"}))
+    do(session, host, Start(), steps=2)
+    status = do(session, host, End(Outcome.SUCCESS))
+    assert status.counts.discarded == 1
+    assert not config.dataset.exists()
+
+
+def test_a_second_recording_continues_the_dataset_even_with_overwrite(config):
+    session, host = opened(config.changed({"overwrite": True}))
+    for _ in range(2):
+        do(session, host, Start(), steps=2)
+        do(session, host, End(Outcome.SUCCESS))
+        finish(session, host)
+    assert len(episodes(config.dataset)) == 2
+
+
+def test_a_dataset_with_other_features_is_refused_and_recording_can_go_on_elsewhere(config, tmp_path):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS))
+    finish(session, host)
+    do(session, host, Configure({"cameras": []}), Start())
+    status = session.status
+    assert status.state is SessionState.FINISHED
+    assert status.message.severity is Severity.ERROR
+    assert "observation.images.front" in status.message.text
+    status = do(session, host, Configure({"dataset": tmp_path / "other"}), Start(), steps=1)
+    assert status.state is SessionState.RECORDING
+
+
+def test_a_folder_that_is_something_else_is_left_alone(config):
+    config.dataset.mkdir()
+    (config.dataset / "thesis.txt").write_text("years of work")
+    session, host = opened(config.changed({"overwrite": True}))
+    status = do(session, host, Start())
+    assert status.state is SessionState.READY
+    assert status.message.severity is Severity.ERROR
+    assert str(config.dataset) in status.message.text
+    assert (config.dataset / "thesis.txt").read_text() == "years of work"
+
+
+def test_no_dataset_folder(config):
+    session, host = opened(config.changed({"dataset": None}))
+    status = do(session, host, Start())
+    assert "dataset" in status.message.text
+    assert status.state is SessionState.READY
+
+
+def test_an_open_dataset_settles_the_selection(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=1)
+    assert session.status.selection_locked
+    status = do(session, host, Configure({"cameras": []}))
+    assert "cameras" in status.message.text
+    assert status.config.cameras == ("front",)
+    assert do(session, host, Configure({"task_description": "Lift it"})).config.task_description == "Lift it"
+
+
+@pytest.mark.parametrize("command", [Start(), Pause(), Resume(), End(Outcome.SUCCESS), Discard(), Reset(), Finish()])
+def test_a_command_that_makes_no_sense_is_answered(config, command):
+    session = Session(config)
+    host = PaperHost(session)
+    status = do(session, host, command)
+    assert status.state is SessionState.IDLE
+    assert status.message.severity is Severity.WARNING
+    assert type(command).__name__ in status.message.text
+
+
+def test_end_without_a_frame_is_answered(config):
+    session, host = opened(config)
+    do(session, host, Start())
+    status = do(session, host, End(Outcome.SUCCESS))
+    assert "no frame" in status.message.text
+    assert End not in status.allowed
+
+
+def test_unknown_task_leaves_a_session_that_can_go_on(config):
+    session = Session(config.changed({"task": "Papr-v0"}))
+    host = PaperHost(session)
+    do(session, host, OpenTask())
+    status = do(session, host)
+    assert (status.state, status.message.severity) == (SessionState.IDLE, Severity.ERROR)
+    do(session, host, Configure({"task": "Paper-v0"}), OpenTask())
+    assert do(session, host).state is SessionState.READY
+
+
+def test_failure_of_the_environment_keeps_saved_episodes(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS), steps=3)
+    session.fail("The task raised.")
+    assert session.status.state is SessionState.ERROR
+    do(session, host, OpenTask())
+    assert do(session, host).state is SessionState.READY
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS))
+    finish(session, host)
+    assert [episode["length"] for episode in episodes(config.dataset)] == [2, 2]
+
+
+def test_close_and_list(config):
+    session, host = opened(config)
+    assert do(session, host, ListTasks()).tasks == ("Paper-v0",)
+    assert do(session, host, CloseTask()).state is SessionState.IDLE
+    assert not host.is_open
