@@ -1,0 +1,148 @@
+"""Durable: every change of a dataset's files that must survive a crash goes through here.
+
+Nothing in this module decides an order; :mod:`commit`, :mod:`compact` and :mod:`repair` do, and say so.
+Tests append to :data:`observers` to stop, fail or kill a process before any single step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Observer = Callable[[str, Path], None]
+
+observers: list[Observer] = []
+"""Called as ``observer(step, path)`` before each step."""
+
+_FILE_MODE = 0o644
+_RENAME_EXCHANGE = 2
+_AT_FDCWD = -100
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a new file and wait until its content is on the disk (its name is not yet: see :func:`sync_folder`)."""
+    _announce("write", path)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a new JSON file (UTF-8, indent 4) durably."""
+    write_bytes(path, (json.dumps(content, indent=4, ensure_ascii=False) + "\n").encode())
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the content of a file written by somebody else (ffmpeg, pyarrow) is on the disk."""
+    _announce("sync", path)
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        # Encoders and umasks differ; a dataset's files are readable by others like any file.
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, _FILE_MODE)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    _announce("sync-folder", path)
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents durably; does nothing where it exists."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    _announce("make-folder", path)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Move a file to its place in one atomic step, replacing what was there."""
+    _announce("replace", target)
+    os.replace(source, target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    _announce("remove", path)
+    path.unlink(missing_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder with everything in it, if it is there."""
+    _announce("remove-tree", path)
+    shutil.rmtree(path, ignore_errors=False) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def remove_empty_folder(path: Path) -> None:
+    """Remove a folder if it is there and empty."""
+    if path.is_dir() and not any(path.iterdir()):
+        _announce("remove-folder", path)
+        path.rmdir()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; copies it where the file system has no hard links."""
+    _announce("link", target)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+        sync_file(target)
+
+
+def exchange(first: Path, second: Path, aside: Path) -> None:
+    """Exchange two folders. Both exist under one of the names at any instant where the system can do it.
+
+    Linux does it in one step (``renameat2``). Elsewhere it is three renames by way of ``aside``, between which
+    ``first`` is missing for an instant; :func:`repair.repair` finishes them.
+    """
+    _announce("exchange", first)
+    if _exchange_atomically(first, second):
+        return
+    os.replace(first, aside)
+    _announce("exchange-second", first)
+    os.replace(second, first)
+    _announce("exchange-third", first)
+    os.replace(aside, second)
+
+
+def _announce(step: str, path: Path) -> None:
+    for observer in observers:
+        observer(step, path)
+
+
+def _exchange_atomically(first: Path, second: Path) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "renameat2"):
+        return False
+    result = libc.renameat2(
+        _AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), ctypes.c_uint(_RENAME_EXCHANGE)
+    )
+    if result == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(number, os.strerror(number), str(first))

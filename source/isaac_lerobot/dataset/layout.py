@@ -1,0 +1,96 @@
+"""Layout: where each file of a dataset lies, and how files are numbered.
+
+While recording, every episode has files of its own, at chunk numbers above those of the joined files, so that
+the order of the paths stays the order of the episodes (readers concatenate all files in path order).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+CODEBASE_VERSION = "v3.0"
+CHUNKS_SIZE = 1000
+DATA_FILES_SIZE_IN_MB = 100
+VIDEO_FILES_SIZE_IN_MB = 200
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+
+INFO = Path("meta/info.json")
+STATS = Path("meta/stats.json")
+TASKS = Path("meta/tasks.parquet")
+OWN_METADATA = Path("meta/isaac_lerobot.json")
+"""What we know of the whole dataset and lerobot has no place for (environment, versions, ...)."""
+SIDECARS = Path("isaac/episodes")
+"""What we know of each episode and lerobot has no place for (seed, initial state, states for replay, ...)."""
+STAGING = Path(".recording")
+"""Everything unfinished; whatever lies here after a crash is removed by the next open."""
+LOCK = Path(".recording.lock")
+
+_NUMBERS = re.compile(r"chunk-(\d+)/file-(\d+)\.[a-z0-9]+$")
+
+
+@dataclass(frozen=True, order=True)
+class Location:
+    """Chunk and file number of a file."""
+
+    chunk: int
+    file: int
+
+    def next(self, chunks_size: int = CHUNKS_SIZE) -> Location:
+        """Return the number after this one; ``chunks_size`` files make a chunk."""
+        if self.file + 1 < chunks_size:
+            return Location(self.chunk, self.file + 1)
+        return Location(self.chunk + 1, 0)
+
+    @classmethod
+    def of(cls, path: Path) -> Location | None:
+        """Read chunk and file number from a path, or None where it has none."""
+        match = _NUMBERS.search(path.as_posix())
+        return cls(int(match[1]), int(match[2])) if match else None
+
+
+def next_episode_location(last: Location | None, chunks_size: int) -> Location:
+    """Return where the next file of a single episode goes, after ``last``, the last file that exists.
+
+    Chunk 0 is left to joined files.
+    """
+    if last is None or last.chunk == 0:
+        return Location(1, 0)
+    return last.next(chunks_size)
+
+
+def data_file(location: Location) -> Path:
+    """Return the path of a data file inside the dataset."""
+    return Path(DATA_PATH.format(chunk_index=location.chunk, file_index=location.file))
+
+
+def episodes_file(location: Location) -> Path:
+    """Return the path of an episode-table file inside the dataset."""
+    return Path(EPISODES_PATH.format(chunk_index=location.chunk, file_index=location.file))
+
+
+def video_file(key: str, location: Location) -> Path:
+    """Return the path of a video file inside the dataset."""
+    return Path(VIDEO_PATH.format(video_key=key, chunk_index=location.chunk, file_index=location.file))
+
+
+def sidecar_file(index: int, suffix: str) -> Path:
+    """Return the path of one of an episode's own files inside the dataset, e.g. for suffix ``.json``."""
+    return SIDECARS / f"chunk-{index // CHUNKS_SIZE:03d}" / f"episode_{index:06d}{suffix}"
+
+
+def numbered_files(folder: Path, suffix: str) -> Iterator[tuple[Location, Path]]:
+    """Yield the chunk and file numbers of the files under ``folder``, in path order (that of readers)."""
+    for path in sorted(folder.glob(f"*/*{suffix}")):
+        location = Location.of(path)
+        if location is not None:
+            yield location, path
+
+
+def last_location(folder: Path, suffix: str) -> Location | None:
+    """Return the highest location in use under ``folder``, or None."""
+    return max((location for location, _ in numbered_files(folder, suffix)), default=None)

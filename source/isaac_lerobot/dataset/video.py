@@ -1,0 +1,237 @@
+"""Video: which encoder makes the mp4 files, with which settings."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from isaac_lerobot.errors import ConfigError, EncoderError
+
+_CANONICAL = {
+    "libx264": "h264",
+    "h264_nvenc": "h264",
+    "libx265": "hevc",
+    "hevc_nvenc": "hevc",
+    "libsvtav1": "av1",
+    "av1_nvenc": "av1",
+}
+_X264_PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+)
+_NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
+_TEST_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class VideoCodec:
+    """An encoder and its settings. See :meth:`parse` for the named ones.
+
+    Attributes:
+        encoder: Name of the ffmpeg encoder, one of ``libx264 libx265 libsvtav1 h264_nvenc hevc_nvenc av1_nvenc``.
+        crf: Quality; lower is better and larger (constant rate factor; ``-cq`` of the hardware encoders).
+        preset: The encoder's preset, a name (x264, x265, nvenc) or a number (SVT-AV1).
+        gop: Distance between key frames [frames]. 2 makes random access cheap, which training needs.
+        threads: Threads of one encoder process. One is enough where there are several cameras.
+    """
+
+    encoder: str = "libx264"
+    crf: int = 23
+    preset: str = "ultrafast"
+    gop: int = 2
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.encoder not in _CANONICAL:
+            raise ConfigError(f"Unknown video encoder {self.encoder!r}; known are {', '.join(_CANONICAL)}.")
+        if not 0 <= self.crf <= 63 or self.gop < 1 or self.threads < 1:
+            raise ConfigError(
+                "The video codec needs crf 0 to 63, gop >= 1 and threads >= 1, "
+                f"got {self.crf}, {self.gop}, {self.threads}."
+            )
+        presets: tuple[str, ...] = _X264_PRESETS
+        if self.encoder == "libsvtav1":
+            presets = tuple(str(number) for number in range(14))
+        elif self.is_hardware:
+            presets = _NVENC_PRESETS
+        if self.preset not in presets:
+            raise ConfigError(f"{self.encoder} has no preset {self.preset!r}; it has {', '.join(presets)}.")
+
+    @classmethod
+    def parse(cls, text: str) -> VideoCodec:
+        """Return the codec for a name, optionally with settings: ``"h264"``, ``"av1:crf=26,preset=10"``.
+
+        Names: ``h264`` (the default: x264 ultrafast crf 23 GOP 2), ``av1`` (lerobot's default: SVT-AV1 preset 12
+        crf 30 GOP 2), ``hevc``, ``h264_nvenc``, ``hevc_nvenc``, ``av1_nvenc``, and ``auto``: the first hardware
+        encoder that encodes a test frame, else ``h264``. Settings: ``crf``, ``preset``, ``gop``, ``threads``.
+
+        Raises:
+            ConfigError: Unknown name or setting, with the known ones.
+        """
+        name, _, rest = text.strip().partition(":")
+        if name == "auto":
+            codec = choose_codec()
+        elif name in _NAMED:
+            codec = _NAMED[name]
+        else:
+            raise ConfigError(f"Unknown video codec {name!r}; known are {', '.join([*_NAMED, 'auto'])}.")
+        changes: dict[str, Any] = {}
+        for setting in filter(None, (part.strip() for part in rest.split(","))):
+            key, _, value = setting.partition("=")
+            if key not in ("crf", "preset", "gop", "threads"):
+                raise ConfigError(f"Unknown codec setting {key!r}; known are crf, preset, gop, threads.")
+            try:
+                changes[key] = value if key == "preset" else int(value)
+            except ValueError:
+                raise ConfigError(f"The codec setting {key!r} needs a whole number, got {value!r}.") from None
+        return replace(codec, **changes)
+
+    @property
+    def canonical(self) -> str:
+        """The stream's codec: ``h264``, ``hevc`` or ``av1``."""
+        return _CANONICAL[self.encoder]
+
+    @property
+    def is_hardware(self) -> bool:
+        """Whether a GPU encodes."""
+        return self.encoder.endswith("_nvenc")
+
+    def pixel_format(self, height: int, width: int) -> str:
+        """Return the pixel format: 4:2:0 for even sizes, 4:4:4 for odd ones, so that these stay exact.
+
+        Raises:
+            ConfigError: An odd size with an AV1 encoder, which has no 4:4:4 here.
+        """
+        if height % 2 == 0 and width % 2 == 0:
+            return "yuv420p"
+        if self.canonical == "av1":
+            raise ConfigError(
+                f"{self.encoder} cannot encode the odd size {width}x{height} exactly. Use an even size, or h264."
+            )
+        return "yuv444p"
+
+    def arguments(self, height: int, width: int) -> list[str]:
+        """Return ffmpeg's output options for the encoder."""
+        options = ["-c:v", self.encoder, "-pix_fmt", self.pixel_format(height, width), "-g", str(self.gop)]
+        if self.is_hardware:
+            options += ["-preset", self.preset, "-rc", "vbr", "-cq", str(self.crf), "-b:v", "0"]
+            # Without B-frames every GOP is closed: readers may then start at any key frame.
+            return [*options, "-bf", "0"]
+        options += ["-preset", self.preset, "-crf", str(self.crf), "-threads", str(self.threads)]
+        if self.encoder == "libx264":
+            # No effect on ultrafast; elsewhere it keeps key frames where training expects them.
+            options += ["-sc_threshold", "0"]
+        if self.encoder == "libx265":
+            # Open GOPs (x265's default) make torchcodec return wrong frames on random access.
+            options += ["-x265-params", f"open-gop=0:scenecut=0:pools={self.threads}:frame-threads=1:log-level=error"]
+            options += ["-tag:v", "hvc1"]
+        if self.encoder == "libsvtav1":
+            options += ["-svtav1-params", f"fast-decode=0:lp={self.threads}"]
+        return options
+
+    def info(self, height: int, width: int, fps: int) -> dict[str, Any]:
+        """Return lerobot's ``info`` block for a camera of this size [pixels] and rate [frames/s]."""
+        return {
+            "video.height": height,
+            "video.width": width,
+            "video.codec": self.canonical,
+            "video.pix_fmt": self.pixel_format(height, width),
+            "video.fps": fps,
+            "video.channels": 3,
+            "has_audio": False,
+            "video.g": self.gop,
+            "video.crf": self.crf,
+            "video.preset": int(self.preset) if self.preset.isdigit() else self.preset,
+            "video.fast_decode": 0,
+            "video.video_backend": "pyav",
+            "video.extra_options": {},
+            "is_depth_map": False,
+        }
+
+    def check_usable(self) -> None:
+        """Encode one test frame.
+
+        Raises:
+            EncoderError: What ffmpeg said when it failed.
+        """
+        problem = _try_encoder(find_ffmpeg(), self)
+        if problem:
+            raise EncoderError(f"The video encoder {self.encoder} does not work here: {problem}")
+
+
+_NAMED = {
+    "h264": VideoCodec(),
+    "av1": VideoCodec("libsvtav1", 30, "12", 2, 2),
+    "hevc": VideoCodec("libx265", 26, "ultrafast"),
+    "h264_nvenc": VideoCodec("h264_nvenc", 23, "p4"),
+    "hevc_nvenc": VideoCodec("hevc_nvenc", 26, "p4"),
+    "av1_nvenc": VideoCodec("av1_nvenc", 30, "p4"),
+}
+
+
+def choose_codec() -> VideoCodec:
+    """Return the first hardware encoder that really encodes a frame, else the default.
+
+    Being listed by ffmpeg says nothing: builds list NVENC on machines without any GPU.
+    """
+    ffmpeg = find_ffmpeg()
+    for name in ("h264_nvenc", "hevc_nvenc"):
+        if not _try_encoder(ffmpeg, _NAMED[name]):
+            return _NAMED[name]
+    return _NAMED["h264"]
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg to run: ``IMAGEIO_FFMPEG_EXE`` where set, else the one that imageio-ffmpeg brings.
+
+    Raises:
+        EncoderError: There is none.
+    """
+    named = os.environ.get("IMAGEIO_FFMPEG_EXE")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise EncoderError(f"IMAGEIO_FFMPEG_EXE names {named}, which is not a program that can be run.")
+        return found
+    try:
+        import imageio_ffmpeg
+
+        executable = str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as error:
+        raise EncoderError(
+            f"There is no ffmpeg ({error}). Install it with `pip install imageio[ffmpeg]`, "
+            "or name one in IMAGEIO_FFMPEG_EXE."
+        ) from error
+    if not Path(executable).is_file():
+        raise EncoderError(f"The ffmpeg of imageio-ffmpeg is gone from {executable}. Reinstall imageio[ffmpeg].")
+    return executable
+
+
+@functools.cache
+def _try_encoder(ffmpeg: str, codec: VideoCodec) -> str:
+    """Encode one frame into nothing; return what went wrong, or an empty text."""
+    size = 256
+    command = [ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error"]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{size}x{size}", "-framerate", "30"]
+    command += ["-i", "pipe:0", *codec.arguments(size, size), "-f", "null", "-"]
+    try:
+        done = subprocess.run(
+            command, input=bytes(size * size * 3), capture_output=True, timeout=_TEST_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    return done.stderr.decode(errors="replace").strip().splitlines()[0] if done.stderr else f"code {done.returncode}"

@@ -1,0 +1,490 @@
+"""Writer: records episodes into a LeRobot v3.0 dataset while a simulation runs."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from isaac_lerobot import __version__
+from isaac_lerobot.dataset import commit, compact, durable, folder, layout, repair, tables
+from isaac_lerobot.dataset.commit import DatasetState
+from isaac_lerobot.dataset.encoder import BufferPool
+from isaac_lerobot.dataset.episode import Episode
+from isaac_lerobot.dataset.features import Feature, differences, parse_features
+from isaac_lerobot.dataset.lock import DatasetLock
+from isaac_lerobot.dataset.metadata import Info
+from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg
+from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
+
+_log = logging.getLogger(__name__)
+
+OnCommitted = Callable[[int], None]
+OnFailed = Callable[[int, Exception], None]
+
+
+@dataclass(frozen=True)
+class WriterStatus:
+    """Where a writer stands.
+
+    Attributes:
+        open_episodes: Episodes that frames are being added to.
+        saving_episodes: Episodes saved and not yet on the disk.
+        committed_episodes: Episodes on the disk, earlier recordings included.
+        committed_frames: Frames on the disk, earlier recordings included.
+        failed_episodes: Saved episodes that could not be written, since this writer was opened.
+        queue_depth: Frames that wait for the slowest encoder of the open episodes.
+        waited_s: How long ``add_frame`` has waited for encoders in all [s].
+        bytes_written: Size of the episodes committed by this writer [bytes].
+    """
+
+    open_episodes: int
+    saving_episodes: int
+    committed_episodes: int
+    committed_frames: int
+    failed_episodes: int
+    queue_depth: int
+    waited_s: float
+    bytes_written: int
+
+
+class DatasetWriter:
+    """Records episodes into a LeRobot v3.0 dataset. Made by :meth:`create` or :meth:`append`.
+
+    The caller's thread copies frames and returns; encoding, statistics and writing happen in the background.
+    Saved episodes are committed one by one in the order of ``save``. One that fails (disk full, encoder died) is
+    reported through ``on_failed`` and by :meth:`wait`; the others are not affected, but for their index: indices
+    have no gaps, so every episode saved after the failed one moves down by one.
+
+    Attributes:
+        root: Folder of the dataset.
+        on_committed: Called with the index of an episode when it is on the disk, or None.
+        on_failed: Called with the index an episode would have had, and the error, or None. Both are called from
+            the writer's thread in the order of ``save``.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        lock: DatasetLock,
+        state: DatasetState,
+        codec: VideoCodec,
+        on_committed: OnCommitted | None,
+        on_failed: OnFailed | None,
+    ) -> None:
+        self.root = root
+        self.on_committed, self.on_failed = on_committed, on_failed
+        self._lock, self._state, self._codec = lock, state, codec
+        self._pool = BufferPool()
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._open: set[Episode] = set()
+        self._saving: deque[Episode] = deque()
+        self._reporting = False
+        self._errors: list[Exception] = []
+        self._failed = 0
+        self._waited_s = 0.0
+        self._bytes = 0
+        self._first_new = state.info.total_episodes
+        self._closing = self._closed = False
+        self._broken: Exception | None = None
+        self._thread: threading.Thread | None = None
+        tables.warm_up()
+        _writers.add(self)
+
+    @classmethod
+    def create(
+        cls,
+        root: Path | str,
+        fps: int,
+        features: Mapping[str, Any],
+        robot_type: str | None = None,
+        *,
+        codec: VideoCodec | str = "h264",
+        overwrite: bool = False,
+        attributes: Mapping[str, Any] | None = None,
+        data_files_size_in_mb: int = layout.DATA_FILES_SIZE_IN_MB,
+        video_files_size_in_mb: int = layout.VIDEO_FILES_SIZE_IN_MB,
+        on_committed: OnCommitted | None = None,
+        on_failed: OnFailed | None = None,
+    ) -> DatasetWriter:
+        """Start a new dataset.
+
+        Args:
+            root: Folder, new or empty.
+            fps: Frames per second, a whole number.
+            features: lerobot's feature definitions, ``{name: {"dtype", "shape", "names"}}``, without the
+                bookkeeping ones. dtypes: numpy's numbers, ``bool``, ``string``, ``video``, ``image``.
+            robot_type: Name of the robot.
+            codec: Video encoder, see :meth:`VideoCodec.parse`.
+            overwrite: Remove a LeRobot dataset that is already there. Anything else is never removed.
+            attributes: What is to be kept of the whole dataset (environment, versions, ...), JSON.
+            data_files_size_in_mb: Size to which data files are joined [MiB].
+            video_files_size_in_mb: Size to which video files are joined [MiB].
+            on_committed: See the class.
+            on_failed: See the class.
+
+        Raises:
+            FeatureError: The features or the frame rate cannot be used.
+            DatasetError: The folder holds something.
+            DatasetLockedError: Another process is writing there.
+            EncoderError: There is no ffmpeg.
+        """
+        root = Path(root)
+        parsed = parse_features(features)
+        chosen = _codec(codec)
+        rate = _rate(fps)
+        info = Info(
+            fps=rate,
+            features={name: _with_codec(feature, chosen, rate) for name, feature in parsed.items()},
+            robot_type=robot_type,
+            data_files_size_in_mb=data_files_size_in_mb,
+            video_files_size_in_mb=video_files_size_in_mb,
+        )
+        if info.videos:
+            find_ffmpeg()
+        folder.check_usable(root, overwrite)
+        lock = DatasetLock(root)
+        try:
+            folder.make_empty(root, overwrite)
+            own = {"writer": f"isaac-lerobot {__version__}", "attributes": dict(attributes or {})}
+            state = commit.write_new_dataset(root, info, own)
+        except OSError as error:
+            lock.release()
+            raise DatasetError(f"Cannot make a dataset in {root}: {error}.") from error
+        except BaseException:
+            lock.release()
+            raise
+        return cls(root, lock, state, chosen, on_committed, on_failed)
+
+    @classmethod
+    def append(
+        cls,
+        root: Path | str,
+        fps: int | None = None,
+        features: Mapping[str, Any] | None = None,
+        robot_type: str | None = None,
+        codec: VideoCodec | str | None = None,
+        *,
+        on_committed: OnCommitted | None = None,
+        on_failed: OnFailed | None = None,
+    ) -> DatasetWriter:
+        """Go on where a dataset ended. Removes what an interrupted recording left behind.
+
+        Args:
+            root: Folder of the dataset.
+            fps: If given, must be the dataset's.
+            features: If given, must be the dataset's.
+            robot_type: If given, must be the dataset's.
+            codec: If given, must make videos like those of the dataset; by default they decide.
+            on_committed: See the class.
+            on_failed: See the class.
+
+        Raises:
+            FeatureError: Lists every difference between what was given and the dataset.
+            DatasetError: There is no dataset, or it is damaged.
+            DatasetLockedError: Another process is writing it.
+            EncoderError: There is no ffmpeg.
+        """
+        root = Path(root)
+        if not (root / layout.INFO).is_file():
+            raise DatasetError(f"{root} holds no LeRobot dataset to append to. Create one, or check the path.")
+        lock = DatasetLock(root)
+        try:
+            for action in repair.recover(root):
+                _log.warning("%s: %s", root, action)
+            state = commit.read_state(root)
+            chosen = _codec(codec) if codec is not None else _codec_of(state.info)
+            found = _differences(state.info, fps, features, robot_type, chosen)
+            if found:
+                raise FeatureError(f"Cannot append to {root}: " + "; ".join(found) + ".")
+            if state.info.videos:
+                find_ffmpeg()
+        except OSError as error:
+            lock.release()
+            raise DatasetError(f"Cannot open the dataset {root}: {error}.") from error
+        except BaseException:
+            lock.release()
+            raise
+        return cls(root, lock, state, chosen, on_committed, on_failed)
+
+    @property
+    def fps(self) -> int:
+        """Frames per second."""
+        return self._state.info.fps
+
+    @property
+    def features(self) -> dict[str, dict[str, Any]]:
+        """The feature definitions, without the bookkeeping ones."""
+        return {name: feature.definition() for name, feature in self._state.info.features.items()}
+
+    @property
+    def codec(self) -> VideoCodec:
+        """Encoder of the videos."""
+        return self._codec
+
+    @property
+    def status(self) -> WriterStatus:
+        """Where the writer stands now. Cheap; from any thread."""
+        with self._changed:
+            info = self._state.info
+            episodes = list(self._open)
+            return WriterStatus(
+                open_episodes=len(episodes),
+                saving_episodes=len(self._saving),
+                committed_episodes=info.total_episodes,
+                committed_frames=info.total_frames,
+                failed_episodes=self._failed,
+                queue_depth=max((episode.queue_depth for episode in episodes), default=0),
+                waited_s=self._waited_s + sum(episode.waited_s for episode in episodes),
+                bytes_written=self._bytes,
+            )
+
+    def begin_episode(self, task: str, *, attributes: Mapping[str, Any] | None = None) -> Episode:
+        """Open an episode. Several may be open at once.
+
+        Args:
+            task: What is to be done, in words; becomes the task text of every frame.
+            attributes: What is known of the episode from the start, kept beside the dataset (JSON).
+
+        Raises:
+            DatasetError: The writer is closed, or the folder cannot be written.
+        """
+        if self._closing:
+            raise DatasetError(f"The writer of {self.root} is closed.")
+        if self._broken is not None:
+            raise DatasetError(f"The writer of {self.root} cannot go on: {self._broken}")
+        if not isinstance(task, str) or not task:
+            raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
+        if not (self.root / layout.INFO).is_file():
+            raise DatasetError(f"The dataset folder {self.root} was removed or moved while recording.")
+        staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}"
+        try:
+            staging.mkdir(parents=True)
+        except OSError as error:
+            raise DatasetError(f"Cannot record into {self.root}: {error}.") from error
+        info = self._state.info
+        episode = Episode(
+            staging, task, info.features, info.fps, self._codec, self._pool, attributes or {}, self._take, self._drop
+        )
+        with self._changed:
+            self._open.add(episode)
+        return episode
+
+    def wait(self) -> None:
+        """Wait until every saved episode is on the disk.
+
+        Raises:
+            DatasetError: Episodes failed since the last call; says which and why. The others are on the disk.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._saving and not self._reporting)
+            errors, self._errors = self._errors, []
+        if errors:
+            raise DatasetError(" ".join(str(error) for error in errors)) from errors[0]
+
+    def close(self, *, join: bool = True) -> None:
+        """Wait for the saved episodes, join their files, and let go of the dataset. May be called twice.
+
+        Episodes that are still open are discarded.
+
+        Args:
+            join: Join the files of the episodes into files of the format's sizes.
+
+        Raises:
+            DatasetError: As :meth:`wait`, or the files could not be joined; the dataset is good as it is then.
+        """
+        if self._closed:
+            return
+        self._closing = True
+        for episode in list(self._open):
+            episode.discard()
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._saving)
+                self._changed.notify_all()
+            if self._thread is not None:
+                self._thread.join()
+            if join and self._broken is None and self._state.info.total_episodes > self._first_new:
+                self._join()
+            self._remove_staging()
+        finally:
+            self._closed = True
+            self._lock.release()
+            _writers.discard(self)
+        self.wait()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _join(self) -> None:
+        try:
+            compact.join_files(self.root)
+        except (OSError, DatasetError) as error:
+            _log.warning("The files of %s could not be joined: %s", self.root, error)
+            self._errors.append(DatasetError(f"The files of {self.root} could not be joined: {error}"))
+
+    def _remove_staging(self) -> None:
+        if self._failed:
+            repair.recover(self.root)
+        try:
+            durable.remove_tree(self.root / layout.STAGING)
+        except OSError as error:
+            _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
+
+    def _take(self, episode: Episode) -> int:
+        with self._changed:
+            self._leave(episode)
+            self._saving.append(episode)
+            index = self._state.info.total_episodes + len(self._saving) - 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return index
+
+    def _drop(self, episode: Episode) -> None:
+        with self._changed:
+            self._leave(episode)
+
+    def _leave(self, episode: Episode) -> None:
+        self._open.discard(episode)
+        self._waited_s += episode.waited_s
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._saving or self._closing)
+                if not self._saving:
+                    return
+                episode = self._saving[0]
+            index = self._state.info.total_episodes
+            try:
+                state = self._commit(episode)
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the episodes after it go on
+                self._report_failure(episode, index, error)
+                continue
+            with self._changed:
+                self._state = state
+                self._saving.popleft()
+                self._reporting = True
+            self._report(self.on_committed, index)
+
+    def _commit(self, episode: Episode) -> DatasetState:
+        if self._broken is not None:
+            raise DatasetError(str(self._broken))
+        finished = episode.finish()
+        size = sum(video.path.stat().st_size for video in finished.videos.values()) + finished.rows.nbytes
+        state = commit.commit_episode(self.root, self._state, finished)
+        self._bytes += size
+        return state
+
+    def _report_failure(self, episode: Episode, index: int, error: Exception) -> None:
+        if isinstance(error, commit.UndoError):
+            self._broken = error
+        if not isinstance(error, DatasetError):
+            error = DatasetError(f"The episode could not be written: {error}.")
+        message = f"Episode {index} was not saved: {error}"
+        _log.error("%s", message)
+        episode.clean_up()
+        with self._changed:
+            self._saving.popleft()
+            self._failed += 1
+            self._errors.append(DatasetError(message))
+            self._reporting = True
+        self._report(self.on_failed, index, error)
+
+    def _report(self, callback: Callable[..., None] | None, *values: Any) -> None:
+        """Tell a listener; ``wait`` returns only after it was told."""
+        try:
+            if callback is not None:
+                callback(*values)
+        except Exception:  # noqa: BLE001 - a listener's mistake must not cost an episode
+            _log.exception("A listener of the dataset writer failed.")
+        with self._changed:
+            self._reporting = False
+            self._changed.notify_all()
+
+
+_writers: weakref.WeakSet[DatasetWriter] = weakref.WeakSet()
+
+
+@atexit.register
+def _finish_saving() -> None:
+    """Let saved episodes reach the disk when the interpreter ends without ``close``."""
+    for writer in list(_writers):
+        try:
+            writer.wait()
+        except DatasetError as error:
+            _log.error("%s", error)
+
+
+def _codec(codec: VideoCodec | str) -> VideoCodec:
+    return codec if isinstance(codec, VideoCodec) else VideoCodec.parse(codec)
+
+
+def _codec_of(info: Info) -> VideoCodec:
+    """Return a codec that makes videos like those that a dataset has."""
+    for feature in info.videos.values():
+        found = feature.info or {}
+        settings = [
+            f"{key}={found[name]}"
+            for key, name in (("crf", "video.crf"), ("gop", "video.g"), ("preset", "video.preset"))
+            if found.get(name) is not None
+        ]
+        name = str(found.get("video.codec", "h264"))
+        try:
+            return VideoCodec.parse(":".join([name, ",".join(settings)]))
+        except ConfigError:
+            return VideoCodec.parse(name)
+    return VideoCodec()
+
+
+def _rate(fps: Any) -> int:
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or fps != int(fps) or fps < 1:
+        raise FeatureError(f"The frame rate must be a whole number of frames per second from 1 on, got {fps!r}.")
+    return int(fps)
+
+
+def _with_codec(feature: Feature, codec: VideoCodec, fps: int) -> Feature:
+    if not feature.is_video:
+        return feature
+    height, width, _ = feature.shape
+    try:
+        info = codec.info(height, width, fps)
+    except ConfigError as error:
+        raise FeatureError(f"{feature.name!r}: {error}") from error
+    return Feature(feature.name, feature.dtype, feature.shape, feature.names, info)
+
+
+def _differences(
+    info: Info, fps: int | None, features: Mapping[str, Any] | None, robot_type: str | None, codec: VideoCodec
+) -> list[str]:
+    found = []
+    if fps is not None and fps != info.fps:
+        found.append(f"fps is {fps}, the dataset has {info.fps}")
+    if robot_type is not None and robot_type != info.robot_type:
+        found.append(f"robot_type is {robot_type!r}, the dataset has {info.robot_type!r}")
+    if features is not None:
+        found += differences(parse_features(features), info.features)
+    for name, feature in info.videos.items():
+        have = feature.info or {}
+        height, width, _ = feature.shape
+        for key, want in (("codec", codec.canonical), ("pix_fmt", codec.pixel_format(height, width))):
+            present = have.get(f"video.{key}")
+            if present is not None and present != want:
+                found.append(f"the video {key} of {name!r} would be {want}, the dataset has {present}")
+    return found
