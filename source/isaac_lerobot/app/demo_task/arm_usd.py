@@ -134,22 +134,19 @@ def _author_body(stage: Usd.Stage) -> None:
 def _author_gripper(stage: Usd.Stage) -> None:
     hand = _body(stage, _HAND)
     # The only part of the arm besides the fingers that collides: it is what could be pushed into the table.
-    palm = _box(hand, "palm", (0.034, 0.10, 0.026), (0.0, 0.0, 0.022), _GRAPHITE)
-    _collides(palm, friction=0.6)
+    palm_size, palm_centre = (0.034, 0.10, 0.026), (0.0, 0.0, 0.022)
+    _box(hand, "palm", palm_size, palm_centre, _GRAPHITE)
+    _collider(hand, palm_size, palm_centre, friction=0.6)
     _cylinder(hand, "flange", 0.022, 0.012, (0.0, 0.0, 0.005), "Z", _BLUE)
 
     for link, side in ((_FINGER_LEFT, 1.0), (_FINGER_RIGHT, -1.0)):
         finger = _body(stage, link)
-        centre = side * _PAD_THICKNESS / 2.0
-        pad = _box(
-            finger,
-            "pad",
-            (_PAD_WIDTH, _PAD_THICKNESS, _PAD_LENGTH),
-            (0.0, centre, 0.012 - _PAD_LENGTH / 2.0),
-            _GRAPHITE,
-        )
-        _collides(pad, friction=1.2)
-        _box(finger, "tip", (_PAD_WIDTH + 0.002, _PAD_THICKNESS + 0.002, 0.008), (0.0, centre, 0.009), _BLUE)
+        across = side * _PAD_THICKNESS / 2.0
+        pad_size = (_PAD_WIDTH, _PAD_THICKNESS, _PAD_LENGTH)
+        pad_centre = (0.0, across, 0.012 - _PAD_LENGTH / 2.0)
+        _box(finger, "pad", pad_size, pad_centre, _GRAPHITE)
+        _box(finger, "tip", (_PAD_WIDTH + 0.002, _PAD_THICKNESS + 0.002, 0.008), (0.0, across, 0.009), _BLUE)
+        _collider(finger, pad_size, pad_centre, friction=1.2)
 
 
 def _body(stage: Usd.Stage, link: _Link) -> Usd.Prim:
@@ -238,7 +235,10 @@ def _coloured(shape: UsdGeom.Gprim, colour: Vec3) -> Usd.Prim:
     return shape.GetPrim()
 
 
-def _collides(prim: Usd.Prim, friction: float) -> None:
+def _collider(body: Usd.Prim, size: Vec3, position: Vec3, friction: float) -> None:
+    """Author an invisible box that collides; the visible shapes do not, as renderers may hide what collides."""
+    prim = _box(body, "collider", size, position, _GRAPHITE)
+    UsdGeom.Imageable(prim).CreatePurposeAttr(UsdGeom.Tokens.guide)
     UsdPhysics.CollisionAPI.Apply(prim)
     stage = prim.GetStage()
     material = UsdShade.Material.Define(stage, f"/Arm/materials/friction_{round(100 * friction)}")
