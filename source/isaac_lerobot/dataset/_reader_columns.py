@@ -8,37 +8,54 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from isaac_lerobot.dataset.features import NUMBER_DTYPES, Feature
+from isaac_lerobot.dataset.tables import numpy_chunks
 from isaac_lerobot.errors import DatasetError
 
 
-def as_array(column: pa.ChunkedArray, feature: dict[str, Any], name: str) -> NDArray[Any]:
+def as_array(column: pa.ChunkedArray, feature: Feature) -> NDArray[Any]:
     """The values of ``column``: shape (rows,) for features of shape [1], else (rows, *shape).
 
-    Scalars, fixed-size lists, lists and lists of lists are understood, and lerobot's extension type for
-    matrices, whose storage is lists of lists. Texts come as an array of ``object``.
+    Scalars, fixed-size lists, lists and lists of lists are understood, and other number types are converted,
+    as lerobot does. Texts come as an array of ``object``.
 
     Raises:
-        DatasetError: The values are not of the feature's shape, or some are missing.
+        DatasetError: The values are not of the feature's shape or dtype, or some are missing.
     """
-    shape = tuple(feature["shape"])
-    values = column.combine_chunks()
-    if isinstance(values, pa.ChunkedArray):  # older pyarrow returns one chunk or none
-        values = values.chunk(0) if values.num_chunks else pa.array([], values.type)
-    if feature["dtype"] in ("string", "language"):
-        texts = np.empty(len(values), object)
-        texts[:] = values.to_pylist()
+    if not feature.is_number:
+        texts = np.empty(len(column), object)
+        texts[:] = column.to_pylist()
         return texts
-    if isinstance(values, pa.ExtensionArray):
-        values = values.storage
-    rows = len(values)
-    while pa.types.is_nested(values.type):
-        if values.null_count or not hasattr(values, "flatten"):
-            raise DatasetError(f"{name}: its column of type {column.type} has missing or unreadable values.")
-        values = values.flatten()
-    if values.null_count:
-        raise DatasetError(f"{name}: {values.null_count} of its values are missing in the data file.")
-    flat = values.to_numpy(zero_copy_only=False).astype(feature["dtype"], copy=False)
-    wanted = (rows,) if shape == (1,) else (rows, *shape)
-    if flat.size != int(np.prod(wanted)):
-        raise DatasetError(f"{name}: info.json gives the shape {list(shape)}, and {rows} rows hold {flat.size} values.")
-    return flat.reshape(wanted)
+    values = flat_numbers(column, feature)
+    shape = (len(column),) if feature.is_scalar else (len(column), *feature.shape)
+    if values.size != int(np.prod(shape)):
+        raise DatasetError(
+            f"{feature.name}: info.json gives the shape {list(feature.shape)}, and {len(column)} rows hold "
+            f"{values.size} values. Run `isaac-lerobot check` on the dataset."
+        )
+    return values.reshape(shape)
+
+
+def flat_numbers(column: pa.ChunkedArray, feature: Feature) -> NDArray[Any]:
+    """All numbers of a column in a row, in the feature's dtype, however they are nested: shape (values,).
+
+    Raises:
+        DatasetError: The column holds something else, or values are missing.
+    """
+    parts = []
+    for chunk in column.chunks:
+        array = chunk.storage if isinstance(chunk, pa.ExtensionArray) else chunk
+        missing = array.null_count
+        while pa.types.is_nested(array.type) and not pa.types.is_struct(array.type):
+            array = array.flatten()
+            missing += array.null_count
+        if missing:
+            raise DatasetError(f"{feature.name}: {missing} of its values are missing in the data file.")
+        try:
+            parts.append(array.cast(NUMBER_DTYPES[feature.dtype]))
+        except pa.ArrowException as error:
+            raise DatasetError(f"{feature.name}: its column is of {column.type}, not of {feature.dtype}.") from error
+    scalar = Feature(feature.name, feature.dtype, (1,))
+    chunks = numpy_chunks(scalar, pa.chunked_array(parts, NUMBER_DTYPES[feature.dtype]))
+    values: NDArray[Any] = np.concatenate([np.empty((0, 1), feature.dtype), *chunks]).reshape(-1)
+    return values

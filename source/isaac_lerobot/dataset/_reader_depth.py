@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isaac_lerobot.dataset.features import Feature
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class DepthCode:
     pix_fmt: str = "gray12le"
 
     @classmethod
-    def of(cls, feature: dict[str, Any]) -> DepthCode | None:
+    def of(cls, feature: Feature) -> DepthCode | None:
         """The code that a video feature's ``info`` describes; None for a camera that is none for depth."""
-        info = feature.get("info") or {}
+        info = feature.info or {}
         if not (info.get("is_depth_map") or info.get("video.is_depth_map")):
             return None
         return cls(
@@ -52,4 +53,5 @@ class DepthCode:
         else:
             metres = self.near + part * (self.far - self.near)
         metres = np.clip(metres, self.near, self.far)
-        return (np.rint(metres * 1000) if self.millimetres else metres).astype(np.float32)
+        distances: NDArray[np.float32] = (np.rint(metres * 1000) if self.millimetres else metres).astype(np.float32)
+        return distances

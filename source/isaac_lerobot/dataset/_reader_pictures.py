@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import imageio_ffmpeg
 import numpy as np
 from numpy.typing import NDArray
 
+from isaac_lerobot.dataset.video import find_ffmpeg
 from isaac_lerobot.errors import DatasetError
 
 Picture = NDArray[Any]
@@ -78,6 +78,21 @@ def video_frames(path: Path, first: int, count: int, fps: int, form: PictureForm
         )
 
 
+def thumbnails(path: Path, size: int) -> Iterator[Picture]:
+    """Decode every picture of a video, each scaled down to ``size`` x ``size`` by averaging.
+
+    Yields:
+        uint8 of shape (size, size, 3), RGB.
+
+    Raises:
+        DatasetError: ffmpeg meets anything wrong, however well it could have covered it up.
+    """
+    scale = f"scale={size}:{size}:flags=area"
+    yield from _decode(
+        ["-xerror", "-i", str(path), "-map", "0:v:0", "-vf", scale], PictureFormat(size, size), str(path), None
+    )
+
+
 def stills(encoded: Iterable[bytes], form: PictureFormat, where: str) -> Iterator[Picture]:
     """Decode PNG pictures, one array of ``form.shape`` and ``form.dtype`` for each.
 
@@ -92,7 +107,7 @@ _REORDERING = 17  # frames; H.264 and HEVC reorder over 16 at most
 
 def _decode(command: list[str], form: PictureFormat, where: str, feed: Iterable[bytes] | None) -> Iterator[Picture]:
     # The command line is ours but for the executable's name and a path, and no shell sees it.
-    full = [_ffmpeg(), "-nostdin", "-v", "error", *command, "-fps_mode", "passthrough", "-f", "rawvideo"]
+    full = [find_ffmpeg(), "-nostdin", "-v", "error", *command, "-fps_mode", "passthrough", "-f", "rawvideo"]
     with tempfile.TemporaryFile() as complaints:
         try:
             process = subprocess.Popen(
@@ -113,9 +128,10 @@ def _decode(command: list[str], form: PictureFormat, where: str, feed: Iterable[
         try:
             while (picture := _read_picture(process.stdout, form)) is not None:
                 yield picture
-            if process.wait() != 0:
-                complaints.seek(0)
-                said = complaints.read().decode(errors="replace").strip().splitlines()
+            failed = process.wait() != 0
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip().splitlines()
+            if failed or (said and "-xerror" in command):
                 raise DatasetError(f"{where}: ffmpeg cannot decode it ({said[-1] if said else 'it said nothing'}).")
         finally:
             process.kill()
@@ -123,14 +139,6 @@ def _decode(command: list[str], form: PictureFormat, where: str, feed: Iterable[
             process.stdout.close()
             if feeder is not None:
                 feeder.join()
-
-
-def _ffmpeg() -> str:
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise DatasetError("No ffmpeg was found to decode pictures. Run `pip install 'imageio[ffmpeg]'`, or set "
-                           "IMAGEIO_FFMPEG_EXE to an ffmpeg.") from error  # fmt: skip
 
 
 def _feed(pipe: IO[bytes], encoded: Iterable[bytes]) -> None:

@@ -261,7 +261,7 @@ class _Track:
             raise Mp4Error("its chunk table does not cover its samples")
         before = np.cumsum(sizes) - sizes
         first = np.cumsum(per_chunk) - per_chunk
-        return np.repeat(chunks - before[first], per_chunk) + before
+        return np.asarray(np.repeat(chunks - before[first], per_chunk)) + before
 
     def edit(self, movie_timescale: int) -> tuple[int, int | None]:
         """Ticks to add to a media time, and the time from which on frames are hidden (None: never)."""
@@ -281,7 +281,8 @@ class _Track:
 
 
 def _repeat(rows: Ints) -> Ints:
-    return np.repeat(rows[:, 1], rows[:, 0])
+    repeated: Ints = np.repeat(rows[:, 1], rows[:, 0])
+    return repeated
 
 
 def _sample_sizes(stsz: bytes) -> Ints:

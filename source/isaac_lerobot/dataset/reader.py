@@ -8,14 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from isaac_lerobot.dataset import layout, metadata
 from isaac_lerobot.dataset._reader_columns import as_array
 from isaac_lerobot.dataset._reader_depth import DepthCode
 from isaac_lerobot.dataset._reader_pictures import PictureFormat, stills, video_frames
+from isaac_lerobot.dataset.features import Feature
+from isaac_lerobot.dataset.sidecar import Sidecar, read_sidecar
 from isaac_lerobot.errors import DatasetError, nearest
 
 Array = NDArray[Any]
@@ -32,7 +34,7 @@ class DatasetReader:
     Attributes:
         root: The dataset's folder.
         info: Content of ``meta/info.json``.
-        features: Feature name to its definition: ``dtype``, ``shape``, ``names``, and ``info`` for cameras.
+        features: Every feature by name, the bookkeeping ones too; ``info["features"]`` has their definitions.
         fps: Frames per second [1/s].
         tasks: Task texts; a row's ``task_index`` is a position in this list.
 
@@ -43,13 +45,13 @@ class DatasetReader:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self.info = _read_info(self.root)
-        self.features: dict[str, dict[str, Any]] = self.info["features"]
+        self.features = _read_features(self.root, self.info["features"])
         self.fps = int(self.info["fps"])
         self.tasks = _read_tasks(self.root)
         self._table = _read_episode_table(self.root)
         self._path_templates: dict[str, str] = {
-            "data": self.info.get("data_path") or _DATA_PATH,
-            "video": self.info.get("video_path") or _VIDEO_PATH,
+            "data": self.info.get("data_path") or layout.DATA_PATH,
+            "video": self.info.get("video_path") or layout.VIDEO_PATH,
         }
 
     @property
@@ -70,7 +72,12 @@ class DatasetReader:
     @property
     def cameras(self) -> list[str]:
         """Names of the features that are pictures, videos and stills alike."""
-        return [name for name, feature in self.features.items() if feature["dtype"] in ("video", "image")]
+        return [name for name, feature in self.features.items() if feature.is_camera]
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """What the recorder kept of the whole dataset (environment, versions, ...); empty for other datasets."""
+        return metadata.read_own(self.root)
 
     def episode(self, index: int) -> Episode:
         """The episode with this index; nothing of it is read yet.
@@ -92,17 +99,14 @@ class DatasetReader:
         return self.root / self._path_templates["data"].format(chunk_index=chunk, file_index=file)
 
     def _video_file(self, camera: str, chunk: int, file: int) -> Path:
-        return self.root / self._path_templates["video"].format(
-            video_key=camera, chunk_index=chunk, file_index=file
-        )
+        return self.root / self._path_templates["video"].format(video_key=camera, chunk_index=chunk, file_index=file)
 
     @cached_property
     def _first_row(self) -> dict[tuple[int, int], int]:
         """The dataset-wide ``index`` of the first row of every data file, by (chunk, file)."""
         first: dict[tuple[int, int], int] = {}
         chunks, files, starts = (
-            self._table[name].to_pylist()
-            for name in ("data/chunk_index", "data/file_index", "dataset_from_index")
+            self._table[name].to_pylist() for name in ("data/chunk_index", "data/file_index", "dataset_from_index")
         )
         for chunk, file, start in zip(chunks, files, starts, strict=True):
             first[chunk, file] = min(start, first.get((chunk, file), start))
@@ -187,11 +191,17 @@ class Episode:
             raise DatasetError(f"{self._dataset.root} has no camera {camera!r}. {known}")
         stop = self.length if stop is None else stop
         if not 0 <= start <= stop <= self.length:
-            raise DatasetError(f"Episode {self.index} has the frames 0 to {self.length - 1}, not {start} to {stop - 1}.")
+            raise DatasetError(
+                f"Episode {self.index} has the frames 0 to {self.length - 1}, not {start} to {stop - 1}."
+            )
         if start == stop:
             return iter(())
-        read = self._video if self._dataset.features[camera]["dtype"] == "video" else self._stills
+        read = self._video if self._dataset.features[camera].is_video else self._stills
         return read(camera, start, stop)
+
+    def sidecar(self) -> Sidecar:
+        """What the recorder kept of the episode beside LeRobot's files (seed, initial state, states for replay)."""
+        return read_sidecar(self._dataset.root, self.index)
 
     def _video(self, camera: str, start: int, stop: int) -> Iterator[Array]:
         chunk, file, begin = (
@@ -205,7 +215,7 @@ class Episode:
             raise DatasetError(f"{path} is missing, and with it the pictures of episode {self.index}. Copy the "
                                "dataset again from where it is whole.")  # fmt: skip
         feature = self._dataset.features[camera]
-        height, width, channels = feature["shape"]
+        height, width, channels = feature.shape
         code = DepthCode.of(feature)
         form = PictureFormat(height, width, code.pix_fmt if code else "rgb24" if channels == 3 else "gray")
         first = round(begin * self._dataset.fps) + start
@@ -213,7 +223,7 @@ class Episode:
         return (code.decode(picture) for picture in pictures) if code else pictures
 
     def _stills(self, camera: str, start: int, stop: int) -> Iterator[Array]:
-        height, width, channels = self._dataset.features[camera]["shape"]
+        height, width, channels = self._dataset.features[camera].shape
         encoded = (self._rows([camera])[camera].combine_chunks().field("bytes"))[start:stop]
         head = encoded[0].as_py()
         # Byte 24 of a PNG is its bit depth (RFC 2083, IHDR).
@@ -224,7 +234,7 @@ class Episode:
 
     def _read(self, names: list[str]) -> dict[str, Array]:
         table = self._rows(names)
-        return {name: as_array(table[name], self._dataset.features[name], name) for name in names}
+        return {name: as_array(table[name], self._dataset.features[name]) for name in names}
 
     def _rows(self, names: list[str]) -> pa.Table:
         """The episode's rows, of the named columns, from the row groups that hold them and no others."""
@@ -254,12 +264,8 @@ class Episode:
         return table
 
 
-_DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-_VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
-
-
 def _read_info(root: Path) -> dict[str, Any]:
-    path = root / "meta" / "info.json"
+    path = root / layout.INFO
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -268,7 +274,7 @@ def _read_info(root: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read ({error}). Run `isaac-lerobot repair` on the dataset.") from error
     version = info.get("codebase_version") if isinstance(info, dict) else None
-    if version != "v3.0":
+    if version != layout.CODEBASE_VERSION:
         raise DatasetError(f"{path} is of the format version {version!r}, and only 'v3.0' can be read. lerobot's own "
                            "converter brings older datasets to v3.0.")  # fmt: skip
     missing = [key for key in ("fps", "features") if key not in info]
@@ -277,15 +283,24 @@ def _read_info(root: Path) -> dict[str, Any]:
     return dict(info)
 
 
+def _read_features(root: Path, definitions: dict[str, Any]) -> dict[str, Feature]:
+    # Depth cameras and language columns are read though the writer does not make them: hence no parse_features.
+    try:
+        return {
+            name: Feature(name, entry["dtype"], tuple(entry["shape"]), entry.get("names"), entry.get("info"))
+            for name, entry in definitions.items()
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise DatasetError(f"{root / layout.INFO}: a feature has no usable definition ({error!r}). Run `isaac-lerobot "
+                           "check` on the dataset.") from error  # fmt: skip
+
+
 def _read_tasks(root: Path) -> list[str]:
-    path = root / "meta" / "tasks.parquet"
-    if not path.is_file():
-        return []
-    table = _read_table(path)
-    names = [name for name in ("task", "__index_level_0__") if name in table.column_names]
-    if not names or "task_index" not in table.column_names:
-        raise DatasetError(f"{path} has the columns {table.column_names}, and needs 'task' and 'task_index'.")
-    return [str(text) for text in table[names[0]].to_pylist()]
+    try:
+        return metadata.read_tasks(root)
+    except (KeyError, TypeError, pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{root / layout.TASKS} cannot be read ({_first_line(error)}). Run `isaac-lerobot check` on "
+                           "the dataset.") from error  # fmt: skip
 
 
 def _read_episode_table(root: Path) -> pa.Table:
