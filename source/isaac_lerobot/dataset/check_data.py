@@ -221,7 +221,8 @@ def _within(evidence: Evidence) -> Array:
     """The frame number of every row inside its episode: shape (rows,)."""
     starts = _starts(evidence)
     rows = np.arange(len(_bookkeeping(evidence, "episode_index")))
-    return rows - np.asarray(np.repeat(starts, np.diff(np.append(starts, len(rows)))))
+    within: Array = rows - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    return within
 
 
 def _frame_index(evidence: Evidence) -> Complaints:

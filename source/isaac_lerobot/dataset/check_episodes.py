@@ -169,7 +169,7 @@ def _video_time(evidence: Evidence) -> Complaints:
                 off = (segment.start - end) * evidence.fps
                 yield (
                     where,
-                    f"it starts at {segment.start:.4f} s of {name}, {off:+.1f} frames from the end of the one before",
+                    f"it starts {off:+.1f} frames from the end of the one before it in {name}",
                 )
             frames = (segment.stop - segment.start) * evidence.fps
             if abs(frames - segment.length) > 0.25:

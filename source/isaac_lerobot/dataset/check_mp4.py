@@ -261,7 +261,8 @@ class _Track:
             raise Mp4Error("its chunk table does not cover its samples")
         before = np.cumsum(sizes) - sizes
         first = np.cumsum(per_chunk) - per_chunk
-        return np.asarray(np.repeat(chunks - before[first], per_chunk)) + before
+        offsets: Ints = np.repeat(chunks - before[first], per_chunk) + before
+        return offsets
 
     def edit(self, movie_timescale: int) -> tuple[int, int | None]:
         """Ticks to add to a media time, and the time from which on frames are hidden (None: never)."""

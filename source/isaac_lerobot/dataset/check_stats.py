@@ -103,10 +103,8 @@ def _order(evidence: Evidence) -> Complaints:
 def _scale(evidence: Evidence) -> Complaints:
     for name, feature, statistics in _present(evidence):
         if feature.is_camera and not is_depth(feature):
-            values = np.concatenate(
-                [statistics[key].ravel() for key in ("min", "max", "mean") if key in statistics] or [[]]
-            )
-            if ((values < 0) | (values > 1)).any():
+            values = [number for key in ("min", "max", "mean") for number in statistics.get(key, np.zeros(0)).flat]
+            if values and not (min(values) >= 0 and max(values) <= 1):
                 yield f"{_STATS}, {name}", f"it goes from {min(values):.3g} to {max(values):.3g}, not within 0 to 1"
 
 
