@@ -70,6 +70,45 @@ def find_preset(name: str, presets: Path | None) -> Path:
     raise ConfigError(f"There is no preset '{name}'. Give a .toml file, or one of: {', '.join(known) or 'none'}.")
 
 
+def options_page() -> str:
+    """Return ``docs/options.md``: every option with its type, default and meaning."""
+    rows = []
+    for name, field in RecordingConfig.model_fields.items():
+        default = field.get_default()
+        shown = "" if default in (None, "", ()) else f"`{str(getattr(default, 'value', default)).lower()}`"
+        rows.append(f"| `{name}` | {_kind_in_words(field.annotation)} | {shown} | {field.description} |")
+    return _PAGE_HEAD + "\n".join(rows) + "\n"
+
+
+_PAGE_HEAD = """\
+# Options
+
+One recording has one configuration, whoever fills it in. The same name is
+
+- a widget of the panel,
+- an option of the shell: `isaac-lerobot record --num_demos 10 --cameras front wrist` (lists are separated by spaces;
+  switches are `--overwrite` and `--no-overwrite`; the dataset's folder is `--dataset_file` or `--dataset`),
+- a Kit setting: `--/exts/isaac.lerobot.recorder/num_demos=10 --/exts/isaac.lerobot.recorder/cameras=[front,wrist]`,
+- a key of a preset (TOML): `isaac-lerobot record --preset demo` or `--/exts/isaac.lerobot.recorder/preset=demo`; what is
+  given besides wins over the preset,
+- a field of `isaac_lerobot.recording.RecordingConfig`.
+
+Unknown keys and values of a wrong type are errors that name the key and the valid ones. Kit has two settings more:
+`autostart` (load, record and end Kit with an exit code) and `preset`.
+
+| name | type | default | meaning |
+| --- | --- | --- | --- |
+"""
+
+
+def _kind_in_words(annotation: Any) -> str:
+    kinds = _kinds(annotation)
+    if enum := next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, StrEnum)), None):
+        return " / ".join(f"`{member.value}`" for member in enum)
+    words = {bool: "switch", tuple: "list of names", float: "number", int: "whole number", Path: "folder", str: "text"}
+    return next(word for kind, word in words.items() if kind in kinds)
+
+
 def _kinds(annotation: Any) -> set[Any]:
     """Return the plain types in an annotation: ``Annotated[tuple[str, ...] | None, …]`` gives tuple and NoneType."""
     origin = typing.get_origin(annotation)
@@ -78,3 +117,7 @@ def _kinds(annotation: Any) -> set[Any]:
     if origin in (typing.Union, types.UnionType):
         return set().union(*(_kinds(part) for part in typing.get_args(annotation)))
     return {origin or annotation}
+
+
+if __name__ == "__main__":
+    print(options_page(), end="")

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from isaac_lerobot.dataset.statistics import PictureStatistics, Statistics
 from isaac_lerobot.dataset.tables import RowBuffer
 from isaac_lerobot.dataset.video import VideoCodec
 from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
+
+if TYPE_CHECKING:
+    from isaac_lerobot.dataset.writer import DatasetWriter
 
 
 class Episode:
@@ -122,6 +125,7 @@ class Episode:
         *,
         attributes: Mapping[str, Any] | None = None,
         arrays: Mapping[str, NDArray[Any]] | None = None,
+        into: DatasetWriter | None = None,
     ) -> int:
         """End the episode and have it committed in the background; returns at once.
 
@@ -129,6 +133,8 @@ class Episode:
             success: Whether it succeeded; goes into the episode table. None where nobody judged.
             attributes: What JSON can hold (seed, environment, ...), kept beside the dataset.
             arrays: Arrays kept beside the dataset (initial state, ...). Names may hold ``/``.
+            into: Another writer, of a dataset with the same features and rate on the same file system, to save
+                into instead: failed episodes are kept apart this way. Close it before the episode's own writer.
 
         Returns:
             The index of the episode. Should an earlier episode that is still being saved fail, this one and those
@@ -153,7 +159,10 @@ class Episode:
         self._state = "saving"
         for stream in self._streams.values():
             stream.end()
-        return self._on_save(self)
+        if into is None:
+            return self._on_save(self)
+        self._on_discard(self)
+        return into.take_over(self)
 
     def discard(self) -> None:
         """Throw the episode away. Does nothing when it is over already."""

@@ -195,13 +195,17 @@ class DatasetWriter:
             EncoderError: There is no ffmpeg.
         """
         root = Path(root)
-        if not (root / layout.INFO).is_file():
+        if not (root / layout.INFO).is_file() and not compact.is_interrupted(root):
             raise DatasetError(f"{root} holds no LeRobot dataset to append to. Create one, or check the path.")
         lock = DatasetLock(root)
         try:
             for action in repair.recover(root):
                 _log.warning("%s: %s", root, action)
             state = commit.read_state(root)
+            if "success" not in state.table_schema.names:
+                # Of another writer: readers want the same columns in all files of the episode table.
+                compact.join_files(root)
+                state = commit.read_state(root)
             chosen = _codec(codec) if codec is not None else _codec_of(state.info)
             found = _differences(state.info, fps, features, robot_type, chosen)
             if found:
@@ -278,6 +282,10 @@ class DatasetWriter:
         with self._changed:
             self._open.add(episode)
         return episode
+
+    def take_over(self, episode: Episode) -> int:
+        """Commit an episode that another writer began; see ``into`` of :meth:`Episode.save`."""
+        return self._take(episode)
 
     def wait(self) -> None:
         """Wait until every saved episode is on the disk.
@@ -361,8 +369,9 @@ class DatasetWriter:
             self._leave(episode)
 
     def _leave(self, episode: Episode) -> None:
-        self._open.discard(episode)
-        self._waited_s += episode.waited_s
+        if episode in self._open:
+            self._open.discard(episode)
+            self._waited_s += episode.waited_s
 
     def _run(self) -> None:
         while True:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.dataset import DatasetWriter, EpisodeWriter, VideoCodec
+from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig
@@ -63,13 +63,13 @@ class Export:
         """The open writers: none, the dataset's, or the dataset's and the one for failed episodes."""
         return tuple(self._writers)
 
-    def begin(self, task_description: str) -> EpisodeWriter | None:
+    def begin(self, task_description: str) -> Episode | None:
         """Begin an episode; None where the rule keeps nothing."""
         return self._writers[0].begin_episode(task=task_description) if self._writers else None
 
     def end(
         self,
-        episode: EpisodeWriter,
+        episode: Episode,
         outcome: Outcome,
         attributes: Mapping[str, Any],
         arrays: Mapping[str, Any],
@@ -95,7 +95,8 @@ class Export:
             DatasetError: An episode could not be brought to disk.
         """
         errors: list[Exception] = []
-        for writer in self._writers:
+        # The one for failed episodes first: what it still has to commit lies in the other's staging folder.
+        for writer in reversed(self._writers):
             try:
                 writer.close()
             except Exception as error:  # noqa: BLE001 - the other dataset is to be completed all the same

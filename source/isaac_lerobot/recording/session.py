@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from isaac_lerobot.dataset import EpisodeWriter
+from isaac_lerobot.dataset import Episode
 from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording.commands import (
     CloseTask,
@@ -97,7 +97,7 @@ class Host(Protocol):
 class _RunningEpisode:
     """An episode that is being recorded."""
 
-    writer: EpisodeWriter | None
+    writer: Episode | None
     initial: Snapshot
     frames: int = 0
 
@@ -386,7 +386,7 @@ class Session:
         export = Export(config, offer, selection, attributes, self._on_committed, self._on_failed)
         if root is not None:
             self._written.add(root)
-        self._dataset_episodes = export.writers[0].num_episodes if export.writers else 0
+        self._dataset_episodes = export.writers[0].status.committed_episodes if export.writers else 0
         return export
 
     def _end_by_hand(self, outcome: Outcome, host: Host) -> None:
