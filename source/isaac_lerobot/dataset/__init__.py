@@ -9,13 +9,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isaac_lerobot.dataset.compact import compact_dataset
     from isaac_lerobot.dataset.episode import Episode
     from isaac_lerobot.dataset.reader import DatasetReader
+    from isaac_lerobot.dataset.repair import repair_dataset
     from isaac_lerobot.dataset.sidecar import Sidecar, read_sidecar
     from isaac_lerobot.dataset.video import VideoCodec
     from isaac_lerobot.dataset.writer import DatasetWriter, WriterStatus
 
-__all__ = ["DatasetReader", "DatasetWriter", "Episode", "Sidecar", "VideoCodec", "WriterStatus", "read_sidecar"]
+__all__ = [
+    "DatasetReader",
+    "DatasetWriter",
+    "Episode",
+    "Sidecar",
+    "VideoCodec",
+    "WriterStatus",
+    "compact_dataset",
+    "read_sidecar",
+    "repair_dataset",
+]
 
 _MODULES = {
     "DatasetReader": "reader",
@@ -25,6 +37,8 @@ _MODULES = {
     "VideoCodec": "video",
     "Sidecar": "sidecar",
     "read_sidecar": "sidecar",
+    "compact_dataset": "compact",
+    "repair_dataset": "repair",
 }
 
 

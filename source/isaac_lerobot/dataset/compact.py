@@ -1,9 +1,29 @@
-"""Compact (stub)."""
+"""Compact: joins the small files of a dataset that is not being recorded."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from isaac_lerobot.dataset import durable, join, layout, repair
+from isaac_lerobot.dataset.lock import DatasetLock
+from isaac_lerobot.errors import DatasetError
 
-def join_files(root: Path) -> None:
-    """Join the files of single episodes."""
+
+def compact_dataset(root: Path | str) -> list[str]:
+    """Join small files of a dataset into files of the sizes that its ``info.json`` names, without encoding anew.
+
+    Returns:
+        What was done, in words; empty when there was nothing to join.
+
+    Raises:
+        DatasetError: The dataset is damaged, or a file could not be joined; the dataset is as it was.
+        DatasetLockedError: Somebody is recording into it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"There is no dataset folder {root}.")
+    with DatasetLock(root):
+        done = repair.recover(root)
+        done += join.join_files(root, everything=True)
+        durable.remove_tree(root / layout.STAGING)
+        return done

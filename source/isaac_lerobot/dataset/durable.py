@@ -1,6 +1,6 @@
 """Durable: every change of a dataset's files that must survive a crash goes through here.
 
-Nothing in this module decides an order; :mod:`commit`, :mod:`compact` and :mod:`repair` do, and say so.
+Nothing in this module decides an order; :mod:`commit`, :mod:`join` and :mod:`repair` do, and say so.
 Tests append to :data:`observers` to stop, fail or kill a process before any single step.
 """
 
@@ -114,7 +114,7 @@ def exchange(first: Path, second: Path, aside: Path) -> None:
     """Exchange two folders. Both exist under one of the names at any instant where the system can do it.
 
     Linux does it in one step (``renameat2``). Elsewhere it is three renames by way of ``aside``, between which
-    ``first`` is missing for an instant; :func:`repair.repair` finishes them.
+    ``first`` is missing for an instant; the next open finishes them.
     """
     _announce("exchange", first)
     if _exchange_atomically(first, second):

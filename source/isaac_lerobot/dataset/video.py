@@ -130,8 +130,11 @@ class VideoCodec:
             # Without B-frames every GOP is closed: readers may then start at any key frame.
             return [*options, "-bf", "0"]
         options += ["-preset", self.preset, "-crf", str(self.crf), "-threads", str(self.threads)]
+        if self.encoder != "libsvtav1":
+            # Frames are stored in the order they are shown, so that files can be joined by copying them.
+            options += ["-bf", "0"]
         if self.encoder == "libx264":
-            # No effect on ultrafast; elsewhere it keeps key frames where training expects them.
+            # Key frames exactly where training expects them.
             options += ["-sc_threshold", "0"]
         if self.encoder == "libx265":
             # Open GOPs (x265's default) make torchcodec return wrong frames on random access.

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from isaac_lerobot import __version__
-from isaac_lerobot.dataset import commit, compact, durable, folder, layout, repair, tables
+from isaac_lerobot.dataset import commit, durable, folder, join, layout, repair, tables
 from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.encoder import BufferPool
 from isaac_lerobot.dataset.episode import Episode
@@ -195,7 +195,7 @@ class DatasetWriter:
             EncoderError: There is no ffmpeg.
         """
         root = Path(root)
-        if not (root / layout.INFO).is_file() and not compact.is_interrupted(root):
+        if not (root / layout.INFO).is_file() and not join.is_interrupted(root):
             raise DatasetError(f"{root} holds no LeRobot dataset to append to. Create one, or check the path.")
         lock = DatasetLock(root)
         try:
@@ -204,7 +204,7 @@ class DatasetWriter:
             state = commit.read_state(root)
             if "success" not in state.table_schema.names:
                 # Of another writer: readers want the same columns in all files of the episode table.
-                compact.join_files(root)
+                join.join_files(root)
                 state = commit.read_state(root)
             chosen = _codec(codec) if codec is not None else _codec_of(state.info)
             found = _differences(state.info, fps, features, robot_type, chosen)
@@ -299,13 +299,13 @@ class DatasetWriter:
         if errors:
             raise DatasetError(" ".join(str(error) for error in errors)) from errors[0]
 
-    def close(self, *, join: bool = True) -> None:
+    def close(self, *, join_files: bool = True) -> None:
         """Wait for the saved episodes, join their files, and let go of the dataset. May be called twice.
 
         Episodes that are still open are discarded.
 
         Args:
-            join: Join the files of the episodes into files of the format's sizes.
+            join_files: Join the files of the episodes into files of the format's sizes.
 
         Raises:
             DatasetError: As :meth:`wait`, or the files could not be joined; the dataset is good as it is then.
@@ -321,7 +321,7 @@ class DatasetWriter:
                 self._changed.notify_all()
             if self._thread is not None:
                 self._thread.join()
-            if join and self._broken is None and self._state.info.total_episodes > self._first_new:
+            if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
                 self._join()
             self._remove_staging()
         finally:
@@ -340,7 +340,7 @@ class DatasetWriter:
 
     def _join(self) -> None:
         try:
-            compact.join_files(self.root)
+            join.join_files(self.root)
         except (OSError, DatasetError) as error:
             _log.warning("The files of %s could not be joined: %s", self.root, error)
             self._errors.append(DatasetError(f"The files of {self.root} could not be joined: {error}"))

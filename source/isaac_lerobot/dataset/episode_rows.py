@@ -1,0 +1,111 @@
+"""Episode rows: reading the episode table, as far as the writer's own upkeep (joining, repair) needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from isaac_lerobot.dataset import layout, tables
+from isaac_lerobot.dataset.layout import Location
+from isaac_lerobot.dataset.metadata import Info
+from isaac_lerobot.dataset.statistics import KEYS, Statistics
+from isaac_lerobot.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class EpisodePlace:
+    """Where an episode lies.
+
+    Attributes:
+        index: Index of the episode, as its row says.
+        length: Number of frames.
+        first_index: ``index`` of its first frame in the dataset.
+        tasks: Its task texts.
+        data: Its data file.
+        videos: Per camera the file, and where in it the episode starts [frames].
+        table: The episode-table file with its row, inside the dataset.
+    """
+
+    index: int
+    length: int
+    first_index: int
+    tasks: tuple[str, ...]
+    data: Location
+    videos: Mapping[str, tuple[Location, int]]
+    table: Path
+
+
+def read_places(root: Path, info: Info) -> list[EpisodePlace]:
+    """Read where the episodes lie, in the order of the table, at most as many as ``info`` counts.
+
+    Raises:
+        DatasetError: A file lacks a column.
+    """
+    columns = ["episode_index", "length", "dataset_from_index", "tasks", "data/chunk_index", "data/file_index"]
+    for name in info.videos:
+        columns += [f"videos/{name}/{part}" for part in ("chunk_index", "file_index", "from_timestamp")]
+    places: list[EpisodePlace] = []
+    for _, path in layout.numbered_files(root / "meta/episodes", ".parquet"):
+        if len(places) >= info.total_episodes:
+            break
+        table = tables.read_parquet(path, columns)
+        missing = sorted(set(columns) - set(table.column_names))
+        if missing:
+            raise DatasetError(f"{path.relative_to(root)} lacks {', '.join(missing)}")
+        for row in table.to_pylist():
+            places.append(_place(row, info, path.relative_to(root)))
+    return places[: info.total_episodes]
+
+
+def read_table(root: Path) -> pa.Table | None:
+    """Read the whole episode table with all columns, or return None where there is none."""
+    parts = [tables.read_parquet(path) for _, path in layout.numbered_files(root / "meta/episodes", ".parquet")]
+    if not parts:
+        return None
+    return pa.concat_tables([part.replace_schema_metadata(None) for part in parts], promote_options="permissive")
+
+
+def read_statistics(root: Path, info: Info, name: str) -> list[Statistics]:
+    """Read the statistics of a feature of every counted episode."""
+    columns = [f"stats/{name}/{key}" for key in KEYS]
+    parts: list[Statistics] = []
+    feature = info.features.get(name)
+    shape = (3, 1, 1) if feature is not None and feature.is_camera else (-1,)
+    for _, path in layout.numbered_files(root / "meta/episodes", ".parquet"):
+        for row in tables.read_parquet(path, columns).to_pylist():
+            found = {key: np.asarray(row[f"stats/{name}/{key}"], np.float64).reshape(shape) for key in KEYS[:4]}
+            found |= {key: np.asarray(row[f"stats/{name}/{key}"], np.float64).reshape(shape) for key in KEYS[5:]}
+            found["count"] = np.asarray(row[f"stats/{name}/count"], np.float64)
+            parts.append(found)
+    return parts[: info.total_episodes]
+
+
+def with_columns(table: pa.Table, values: Mapping[str, Sequence[Any]]) -> pa.Table:
+    """Return the table with integer or float columns replaced by new values."""
+    for name, column in values.items():
+        field = table.schema.field(name)
+        table = table.set_column(table.schema.get_field_index(name), field, tables.python_array(field.type, column))
+    return table
+
+
+def _place(row: Mapping[str, Any], info: Info, table: Path) -> EpisodePlace:
+    return EpisodePlace(
+        index=int(row["episode_index"]),
+        length=int(row["length"]),
+        first_index=int(row["dataset_from_index"]),
+        tasks=tuple(row["tasks"] or ()),
+        data=Location(int(row["data/chunk_index"]), int(row["data/file_index"])),
+        videos={
+            name: (
+                Location(int(row[f"videos/{name}/chunk_index"]), int(row[f"videos/{name}/file_index"])),
+                round(float(row[f"videos/{name}/from_timestamp"]) * info.fps),
+            )
+            for name in info.videos
+        },
+        table=table,
+    )
