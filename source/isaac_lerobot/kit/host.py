@@ -1,0 +1,46 @@
+"""``UpdateHost``: lets Kit's update loop drive a recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import carb.eventdispatcher
+import omni.kit.app
+
+
+class UpdateHost:
+    """Calls a driver's tick after Kit's updates, at most once per update.
+
+    Stepping an environment may itself update the app, and every such nested update calls all observers again, this one
+    included; only the outermost call ticks. An observer, and not an asyncio task: inside a task no other task would
+    advance while the environment updates the app.
+
+    Args:
+        tick: Does what is due; returns how long it may be left alone [s].
+        updated: Called after every update, nested ones too: the panel stays alive while a task is loaded.
+    """
+
+    def __init__(self, tick: Callable[[], float], updated: Callable[[], None]) -> None:
+        self._tick = tick
+        self._updated = updated
+        self._inside = False
+        self._due = 0.0
+        self._subscription = carb.eventdispatcher.get_eventdispatcher().observe_event(
+            observer_name="LeRobot Recorder",
+            event_name=omni.kit.app.GLOBAL_EVENT_POST_UPDATE,
+            on_event=lambda _event: self._on_update(),
+        )
+
+    def stop(self) -> None:
+        """Stop ticking."""
+        self._subscription = None
+
+    def _on_update(self) -> None:
+        if not self._inside and time.monotonic() >= self._due:
+            self._inside = True
+            try:
+                self._due = time.monotonic() + self._tick()
+            finally:
+                self._inside = False
+        self._updated()

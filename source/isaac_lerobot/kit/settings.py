@@ -1,0 +1,99 @@
+"""Kit's settings as a recording configuration, and the panel's values remembered from one start to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import carb.settings
+
+from isaac_lerobot.errors import ConfigError
+from isaac_lerobot.recording import RecordingConfig, read_preset
+
+ROOT = "/exts/isaac.lerobot.recorder"
+"""Each field of ``RecordingConfig`` is a setting below this path; ``autostart`` and ``preset`` stand beside them."""
+
+MEMORY = "/persistent/exts/isaac.lerobot.recorder"
+"""Where the values last used in the panel are remembered, below the same names."""
+
+_NOT_A_FIELD = ("autostart", "preset")
+_REMEMBERED = (
+    "task",
+    "task_packages",
+    "teleop_device",
+    "dataset",
+    "cameras",
+    "state_keys",
+    "observation_keys",
+    "task_description",
+    "num_demos",
+    "success",
+)
+
+
+def autostart() -> bool:
+    """Return whether to record by itself and end the app."""
+    return bool(carb.settings.get_settings().get(f"{ROOT}/autostart"))
+
+
+def read_config(presets: Path) -> RecordingConfig:
+    """Return the configuration that the settings ask for.
+
+    What is set wins over the preset, and both over what is remembered; where Kit records by itself nothing is
+    remembered, so that a command line means the same on every machine.
+
+    Args:
+        presets: Folder of the presets that come with the extension.
+
+    Raises:
+        ConfigError: A setting or the preset holds something that cannot be used.
+    """
+    given = _values(ROOT)
+    preset = given.get("preset")
+    values = {name: value for name, value in given.items() if name not in _NOT_A_FIELD}
+    if preset:
+        values = {**read_preset(_preset_file(str(preset), presets)), **values}
+    config = RecordingConfig.from_mapping(values, origin=f"Kit settings below {ROOT}")
+    if autostart():
+        return config
+    try:
+        return RecordingConfig.from_mapping({**_remembered(), **values})
+    except ConfigError:
+        return config  # written by another version
+
+
+def remember(config: RecordingConfig) -> None:
+    """Keep the panel's values for the next start."""
+    settings = carb.settings.get_settings()
+    for name, value in config.model_dump(mode="json", include=set(_REMEMBERED)).items():
+        path = f"{MEMORY}/{name}"
+        if value in (None, []):
+            settings.destroy_item(path)
+        elif isinstance(value, list):
+            settings.set_string_array(path, value)
+        else:
+            settings.set(path, value)
+
+
+def _remembered() -> dict[str, Any]:
+    return {name: value for name, value in _values(MEMORY).items() if name in _REMEMBERED}
+
+
+def _values(path: str) -> dict[str, Any]:
+    found = carb.settings.get_settings().get(path)
+    if not isinstance(found, Mapping):
+        return {}
+    lists = {name for name, field in RecordingConfig.model_fields.items() if "tuple" in str(field.annotation)}
+    # Kit cannot tell an empty list from an empty table.
+    return {name: [] if name in lists and value in ({}, "") else value for name, value in found.items()}
+
+
+def _preset_file(preset: str, presets: Path) -> Path:
+    path = Path(preset).expanduser()
+    if path.suffix == ".toml" or path.exists():
+        return path
+    known = sorted(file.stem for file in presets.glob("*.toml"))
+    if preset in known:
+        return presets / f"{preset}.toml"
+    raise ConfigError(f"There is no preset '{preset}'. Give a .toml file, or one of: {', '.join(known) or 'none'}.")
