@@ -219,9 +219,7 @@ def _cylinder(
     return _coloured(cylinder, colour)
 
 
-def _capsule(
-    parent: Usd.Prim, name: str, radius: float, height: float, position: Vec3, colour: Vec3
-) -> Usd.Prim:
+def _capsule(parent: Usd.Prim, name: str, radius: float, height: float, position: Vec3, colour: Vec3) -> Usd.Prim:
     capsule = UsdGeom.Capsule.Define(parent.GetStage(), parent.GetPath().AppendChild(name))
     capsule.CreateRadiusAttr(radius)
     capsule.CreateHeightAttr(height)

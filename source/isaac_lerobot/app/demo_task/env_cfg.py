@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import isaaclab.sim as sim_utils
+import torch
 from isaaclab.actuators import ImplicitActuatorCfg
 from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
 from isaaclab.envs import ManagerBasedRLEnvCfg, mdp
@@ -15,9 +15,9 @@ from isaaclab.scene import InteractiveSceneCfg
 from isaaclab.sensors import CameraCfg
 from isaaclab.sim import SimulationCfg
 from isaaclab.utils import configclass
+from isaaclab.utils.math import quat_from_matrix
 from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
 from isaaclab_newton.renderers import NewtonWarpRendererCfg
-from scipy.spatial.transform import Rotation
 
 from isaac_lerobot.app.demo_task import mdp as task_mdp
 from isaac_lerobot.app.demo_task.arm_usd import arm_usd_path
@@ -64,12 +64,10 @@ def _camera(prim_path: str, offset: CameraCfg.OffsetCfg, focal_length: float) ->
 
 def _looking(eye: Vec3, target: Vec3, up: Vec3) -> CameraCfg.OffsetCfg:
     """The pose of a camera at ``eye`` that sees ``target`` in the centre of its picture, in its parent's frame."""
-    forward = np.subtract(target, eye)
-    forward /= np.linalg.norm(forward)
-    left = np.cross(up, forward)
-    left /= np.linalg.norm(left)
-    axes = np.stack((forward, left, np.cross(forward, left)), axis=1)
-    quaternion = Rotation.from_matrix(axes).as_quat()
+    forward = torch.nn.functional.normalize(torch.tensor(target) - torch.tensor(eye), dim=0)
+    left = torch.nn.functional.normalize(torch.linalg.cross(torch.tensor(up), forward), dim=0)
+    axes = torch.stack((forward, left, torch.linalg.cross(forward, left)), dim=1)
+    quaternion = quat_from_matrix(axes)
     return CameraCfg.OffsetCfg(pos=eye, rot=tuple(quaternion.tolist()), convention="world")
 
 
@@ -132,8 +130,8 @@ class PickCubeSceneCfg(InteractiveSceneCfg):  # type: ignore[misc]
     front: CameraCfg = _camera(
         "{ENV_REGEX_NS}/FrontCamera",
         # In front of the table and to one side, looking down at the arm.
-        _looking(eye=(0.72, 0.42, 0.42), target=(0.14, 0.0, 0.12), up=(0.0, 0.0, 1.0)),
-        focal_length=25.0,
+        _looking(eye=(0.72, 0.42, 0.42), target=(0.14, 0.0, 0.135), up=(0.0, 0.0, 1.0)),
+        focal_length=24.0,
     )
 
     wrist: CameraCfg = _camera(
@@ -189,9 +187,7 @@ class ObservationsCfg:
 class EventsCfg:
     """What a reset does."""
 
-    reset_scene = EventTermCfg(
-        func=mdp.reset_scene_to_default, mode="reset", params={"reset_joint_targets": True}
-    )
+    reset_scene = EventTermCfg(func=mdp.reset_scene_to_default, mode="reset", params={"reset_joint_targets": True})
     place_cube = EventTermCfg(
         func=mdp.reset_root_state_uniform,
         mode="reset",

@@ -62,9 +62,7 @@ def joint_angles_above(position: torch.Tensor, yaw: torch.Tensor) -> torch.Tenso
     # Two links in the vertical plane, elbow up; see any robotics textbook ("planar 2R arm").
     cos_elbow = (radius**2 + height**2 - UPPER_ARM**2 - FOREARM**2) / (2.0 * UPPER_ARM * FOREARM)
     elbow = torch.acos(cos_elbow.clamp(-1.0, 1.0))
-    lift = torch.atan2(radius, height) - torch.atan2(
-        FOREARM * torch.sin(elbow), UPPER_ARM + FOREARM * torch.cos(elbow)
-    )
+    lift = torch.atan2(radius, height) - torch.atan2(FOREARM * torch.sin(elbow), UPPER_ARM + FOREARM * torch.cos(elbow))
     wrist = math.pi - lift - elbow
 
     quarter = math.pi / 2.0
