@@ -39,6 +39,7 @@ class PaperHost:
         return self.offer
 
     def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
+        self.selection = selection
         return {"env_name": "Paper-v0"}
 
     def snapshot(self, env_id: int) -> Snapshot:
@@ -51,7 +52,7 @@ class PaperHost:
     def close(self) -> None:
         self.is_open = False
 
-    def tick(self, steps: int = 1) -> None:
+    def tick(self, steps: int = 0) -> None:
         """Carry out commands, then record ``steps`` frames in every environment that wants them."""
         self.session.carry_out_commands(self)
         for _ in range(steps):
@@ -61,5 +62,6 @@ class PaperHost:
                     "action": np.array([2 * count], dtype=np.float32),
                     "observation.images.front": np.full((16, 16, 3), int(count) % 256, dtype=np.uint8),
                 }
-                self.session.record(env_id, frame)
+                if self.session.records(env_id):
+                    self.session.record(env_id, {name: frame[name] for name in self.selection.features})
             self.counts += 1

@@ -89,7 +89,7 @@ One recording has one configuration, whoever fills it in. The same name is
 - an option of the shell: `isaac-lerobot record --num_demos 10 --cameras front wrist` (lists are separated by spaces;
   switches are `--overwrite` and `--no-overwrite`; the dataset's folder is `--dataset_file` or `--dataset`),
 - a Kit setting: `--/exts/isaac.lerobot.recorder/num_demos=10 --/exts/isaac.lerobot.recorder/cameras=[front,wrist]`,
-- a key of a preset (TOML): `isaac-lerobot record --preset demo`, or in Kit `--/exts/isaac.lerobot.recorder/preset=demo`;
+- a key of a preset (TOML): `isaac-lerobot record --preset demo`, in Kit `--/exts/isaac.lerobot.recorder/preset=demo`;
   what is given besides wins over the preset,
 - a field of `isaac_lerobot.recording.RecordingConfig`.
 

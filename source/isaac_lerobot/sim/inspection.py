@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import inspect
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -77,50 +77,54 @@ def _cameras(env: Any) -> Iterable[CameraOffer]:
 
 def _terms(env: Any) -> Iterable[TermOffer]:
     manager = env.observation_manager
-    names = _joint_names_of_terms(env)
     for group, terms in manager.active_terms.items():
         observation = env.obs_buf[group]
-        for term, shape in zip(terms, manager.group_obs_term_dim[group], strict=True):
-            key = f"{group}/{term}"
+        shapes = manager.group_obs_term_dim[group]
+        for index, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
             values = to_torch(observation[term] if isinstance(observation, dict) else observation)
-            known = names.get(key)
-            fits = known is not None and len(known) == math.prod(shape)
+            names = _joint_names_of_term(env, group, index)
+            fits = names is not None and len(names) == math.prod(shape)
             dtype = str(values.dtype).removeprefix("torch.")
-            yield TermOffer(key, tuple(shape), dtype, tuple(known) if known is not None and fits else None)
+            yield TermOffer(f"{group}/{term}", tuple(shape), dtype, tuple(names) if names and fits else None)
 
 
-def _joint_names_of_terms(env: Any) -> dict[str, list[str]]:
-    """Return the joint names of those terms that Isaac Lab can describe (``generic_io_descriptor``)."""
-    described: dict[str, list[str]] = {}
-    # Describing is a courtesy of Isaac Lab's terms; a task's own terms may not support it.
-    with contextlib.suppress(Exception):
-        for group, terms in env.observation_manager.get_IO_descriptors.items():
-            for term in terms:
-                joints = term.get("joint_names")
-                if joints:
-                    described[f"{group}/{term['name']}"] = list(joints)
-    return described
+def _joint_names_of_term(env: Any, group: str, index: int) -> list[str] | None:
+    """Return the joint names of a term that is about an articulation's joints, else None.
+
+    Isaac Lab's terms say which joints in a ``SceneEntityCfg``; that a term is about joints is told by its function's
+    name. (Its IO descriptors would know better; they are deprecated and gone in Isaac Lab 3.2.)
+    """
+    term = env.observation_manager._group_obs_term_cfgs[group][index]
+    if "joint" not in getattr(term.func, "__name__", ""):
+        return None
+    default = inspect.signature(term.func).parameters.get("asset_cfg")
+    asset_cfg = term.params.get("asset_cfg", default.default if default is not None else None)
+    articulation = env.scene.articulations.get(getattr(asset_cfg, "name", ""))
+    if articulation is None:
+        return None
+    names, chosen = list(articulation.joint_names), asset_cfg.joint_ids
+    return names[chosen] if isinstance(chosen, slice) else [names[joint] for joint in chosen]
 
 
 def _action_names(env: Any) -> Iterable[str]:
     manager = env.action_manager
     for name, size in zip(manager.active_terms, manager.action_term_dim, strict=True):
-        joints: list[str] = []
-        with contextlib.suppress(Exception):
-            joints = list(manager.get_term(name).IO_descriptor.joint_names)
-        if len(joints) == size:
-            yield from (f"{name}.{joint}" for joint in joints)
-        elif size == 1:
+        # Isaac Lab's joint actions keep the names of their joints; other actions have none to tell.
+        joints = list(getattr(manager.get_term(name), "_joint_names", ()))
+        if size == 1:
             yield name
+        elif len(joints) == size:
+            yield from (f"{name}.{joint}" for joint in joints)
         else:
             yield from (f"{name}.{index}" for index in range(size))
 
 
 def _main_robot(env: Any) -> str | None:
-    """Return the asset name of the scene's robot: ``"robot"`` by Isaac Lab's convention, else the only one."""
+    """Return the robot's name: what the task calls it, else the asset of the scene's robot."""
+    named = getattr(env.cfg, "robot_type", None)
     articulations = list(env.scene.articulations)
-    if not articulations:
-        return None
+    if named or not articulations:
+        return named or None
     key = "robot" if "robot" in articulations else articulations[0]
     usd_path = getattr(env.scene[key].cfg.spawn, "usd_path", None)
     return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
