@@ -26,7 +26,7 @@ Array = NDArray[Any]
 class DatasetReader:
     """A LeRobot v3.0 dataset on disk, opened for reading.
 
-    Only the metadata is held in memory; an :class:`Episode` reads its own rows and pictures when asked.
+    Only the metadata is held in memory; a :class:`RecordedEpisode` reads its own rows and pictures when asked.
 
     Args:
         root: The dataset's folder, the one with ``meta/`` in it.
@@ -79,7 +79,7 @@ class DatasetReader:
         """What the recorder kept of the whole dataset (environment, versions, ...); empty for other datasets."""
         return metadata.read_own(self.root)
 
-    def episode(self, index: int) -> Episode:
+    def episode(self, index: int) -> RecordedEpisode:
         """The episode with this index; nothing of it is read yet.
 
         Raises:
@@ -87,12 +87,12 @@ class DatasetReader:
         """
         if not 0 <= index < self.num_episodes:
             raise DatasetError(f"{self.root} has the episodes 0 to {self.num_episodes - 1}, not {index}.")
-        return Episode(self, index, self._table.slice(index, 1).to_pylist()[0])
+        return RecordedEpisode(self, index, self._table.slice(index, 1).to_pylist()[0])
 
     def __len__(self) -> int:
         return self.num_episodes
 
-    def __iter__(self) -> Iterator[Episode]:
+    def __iter__(self) -> Iterator[RecordedEpisode]:
         return (self.episode(index) for index in range(self.num_episodes))
 
     def _data_file(self, chunk: int, file: int) -> Path:
@@ -113,7 +113,7 @@ class DatasetReader:
         return first
 
 
-class Episode:
+class RecordedEpisode:
     """One episode of a :class:`DatasetReader`; rows and pictures are read when they are asked for.
 
     Attributes:
