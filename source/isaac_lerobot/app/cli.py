@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_tasks(commands)
     _add_dataset_tools(commands)
+    _add_convert(commands)
     _add_extension_folder(commands)
     return parser
 
@@ -101,6 +102,12 @@ def _compact(args: argparse.Namespace) -> int:
 
     compact_dataset(args.root)
     return 0
+
+
+def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from isaac_lerobot.app.convert import add_convert_options
+
+    add_convert_options(commands.add_parser("convert", help="Turn Isaac Lab's HDF5 files into a dataset, or back."))
 
 
 def _add_extension_folder(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,214 @@
+"""``Plan``: what a conversion will do, made from the files' metadata before a single frame is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isaac_lerobot.dataset import layout
+from isaac_lerobot.errors import ConfigError, DatasetError
+from isaac_lerobot.tools.demo_blocks import DemoName
+from isaac_lerobot.tools.demo_file import Demo, DemoFile
+from isaac_lerobot.tools.mapping import Mapping, Part, Wishes, map_demo
+
+SOURCE = "source"
+"""The attribute of an episode that says which demo it was: its file's name, its own, and a hash of its actions."""
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How to convert.
+
+    Attributes:
+        wishes: What becomes a feature.
+        fps: Frames per second; None: what the file says.
+        task_description: What the robot does, in words; empty: the file's environment name.
+        robot_type: Name of the robot, or None.
+        codec: Video codec, see ``VideoCodec.parse``.
+        success_only: Leave out demos that failed, and those of which nothing is known.
+        overwrite: Replace a dataset that is already there instead of continuing it.
+        workers: Processes that read, and episodes converted at once; 0: one at a time, in this process.
+    """
+
+    wishes: Wishes = field(default_factory=Wishes)
+    fps: int | None = None
+    task_description: str = ""
+    robot_type: str | None = None
+    codec: str = "h264"
+    success_only: bool = False
+    overwrite: bool = False
+    workers: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedDemo:
+    """A demo that will be converted.
+
+    Attributes:
+        name: Which one.
+        task: Its task text.
+        source: What goes into the attribute :data:`SOURCE` of its episode.
+        kept: Paths of columns to keep beside the dataset.
+        frames: Its length.
+    """
+
+    name: DemoName
+    task: str
+    source: dict[str, str]
+    kept: tuple[str, ...]
+    frames: int
+
+
+@dataclass
+class Plan:
+    """What will be done.
+
+    Attributes:
+        fps: Frames per second.
+        mapping: Features and where they come from.
+        attributes: What is kept of the files as a whole.
+        demos: The demos to convert, in order.
+        present: Demos that the dataset has already.
+        left_out: Demos left out because only successes are wanted.
+        refused: Demos that cannot be converted, with the reason.
+        notes: What else a person should know.
+    """
+
+    fps: int
+    mapping: Mapping
+    attributes: dict[str, Any]
+    demos: list[PlannedDemo] = field(default_factory=list)
+    present: list[DemoName] = field(default_factory=list)
+    left_out: list[DemoName] = field(default_factory=list)
+    refused: list[tuple[DemoName, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        """Frames to convert."""
+        return sum(demo.frames for demo in self.demos)
+
+
+def make_plan(sources: Sequence[Path], root: Path, options: ConvertOptions) -> Plan:
+    """Look at the files and at what the dataset has already.
+
+    Args:
+        sources: The HDF5 files.
+        root: Folder of the dataset.
+        options: How to convert.
+
+    Raises:
+        ConfigError: A key that no demo has, or no frame rate.
+        DatasetError: A file cannot be read, or holds no demo with actions.
+    """
+    with ExitStack() as stack:
+        files = [stack.enter_context(DemoFile(path)) for path in sources]
+        demos = [(DemoName(file.path, name), file, file.demo(name)) for file in files for name in file.names]
+        # An empty demo says nothing about the others, so the first with frames decides.
+        model = next((demo for _, _, demo in demos if demo.length), None)
+        if model is None:
+            raise DatasetError(f"{', '.join(map(str, sources))}: there is no demo with actions.")
+        mapping = map_demo(model, options.wishes)
+        plan = Plan(_fps(files, options), mapping, _attributes(files[0], mapping))
+        done = set() if options.overwrite else _converted(root)
+        for name, file, demo in demos:
+            _plan_demo(plan, name, file, demo, options, done)
+        plan.notes += _notes(model, plan)
+    return plan
+
+
+def _plan_demo(
+    plan: Plan, name: DemoName, file: DemoFile, demo: Demo, options: ConvertOptions, done: set[tuple[str, ...]]
+) -> None:
+    if options.success_only and not demo.success:
+        plan.left_out.append(name)
+        return
+    problems = plan.mapping.differences(demo) if demo.length else ["it has no frames"]
+    if problems:
+        plan.refused.append((name, "; ".join(problems)))
+        return
+    source = {"file": name.file.name, "demo": name.name, "actions": demo.digest()}
+    if tuple(source.values()) in done:
+        plan.present.append(name)
+        return
+    task = options.task_description or str(file.env_args.get("env_name") or "") or name.file.stem
+    kept = tuple(path for path in demo.columns if _is_kept(path, demo, plan.mapping, options.wishes))
+    plan.demos.append(PlannedDemo(name, task, source, kept, demo.length))
+
+
+def _is_kept(path: str, demo: Demo, mapping: Mapping, wishes: Wishes) -> bool:
+    """Whether a column that becomes no feature is kept beside the dataset."""
+    entry = demo.columns[path]
+    if path in mapping.paths or Part(path, entry.shape[1:], entry.dtype).is_picture:
+        return False
+    # Who names observations wants no others; what is no observation is kept all the same.
+    chosen_by_name = bool(wishes.state_keys or wishes.observation_keys)
+    return not (chosen_by_name and path.partition("/")[0] == "obs")
+
+
+def _fps(files: Sequence[DemoFile], options: ConvertOptions) -> int:
+    if options.fps is not None:
+        return options.fps
+    rates = {file.path.name: _file_fps(file) for file in files}
+    if len(set(rates.values())) > 1:
+        listed = ", ".join(f"{name}: {rate}" for name, rate in rates.items())
+        raise ConfigError(f"The files have different frame rates ({listed}). Convert them into datasets of their own.")
+    return next(iter(rates.values()))
+
+
+def _file_fps(file: DemoFile) -> int:
+    arguments = file.env_args.get("sim_args")
+    try:
+        step = float(arguments["dt"]) * float(arguments["decimation"])  # type: ignore[index]
+    except (TypeError, KeyError, ValueError):
+        raise ConfigError(f"{file.path} does not say how many frames it has per second. Give --fps.") from None
+    fps = round(1.0 / step) if step > 0 else 0
+    if fps < 1 or not math.isclose(fps * step, 1.0, rel_tol=1e-6):
+        raise ConfigError(
+            f"{file.path}: its environment steps every {step:.6g} s, which is no whole number of frames per second, "
+            "and a LeRobot dataset needs one. Give --fps to choose one."
+        )
+    return fps
+
+
+def _attributes(file: DemoFile, mapping: Mapping) -> dict[str, Any]:
+    return {
+        "env_name": str(file.env_args.get("env_name") or ""),
+        "env_args": {key: value for key, value in file.env_args.items() if key != "env_name"},
+        "hdf5": {"format_version": file.format_version, "features": mapping.to_json()},
+    }
+
+
+def _converted(root: Path) -> set[tuple[str, ...]]:
+    """Return the sources of the episodes that the dataset has, told by their attributes."""
+    found: set[tuple[str, ...]] = set()
+    index = 0
+    while (path := root / layout.sidecar_file(index, ".json")).is_file():
+        source = json.loads(path.read_text(encoding="utf-8")).get(SOURCE)
+        if isinstance(source, dict):
+            found.add(tuple(str(value) for value in source.values()))
+        index += 1
+    return found
+
+
+def _notes(model: Demo, plan: Plan) -> list[str]:
+    notes = []
+    if model.texts:
+        notes.append(f"Left out, because they hold texts: {', '.join(model.texts)}.")
+    pictures = [
+        path
+        for path, entry in model.columns.items()
+        if path not in plan.mapping.paths and Part(path, entry.shape[1:], entry.dtype).is_picture
+    ]
+    if pictures:
+        notes.append(f"Pictures left out: {', '.join(pictures)}.")
+    if "observation.state" not in plan.mapping.features:
+        notes.append(
+            "There is no observation.state, which most policies want. Name the terms it is made of with --state_keys."
+        )
+    return notes
