@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import isaac_lerobot
 from isaac_lerobot.app.demo_task import TASK_ID
 from isaac_lerobot.sim.teleop import make_source
 
@@ -198,8 +200,12 @@ def seen_by_front(env, position):
 class TestArm:
     def test_file_is_written_once_and_whole_by_processes_that_race(self, tmp_path, monkeypatch):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-        with multiprocessing.get_context("spawn").Pool(3) as pool:
-            paths = pool.map(_arm_path, range(6))
+        script = "from isaac_lerobot.app.demo_task.arm_usd import arm_usd_path; print(arm_usd_path())"
+        monkeypatch.setenv("PYTHONPATH", str(Path(isaac_lerobot.__file__).parents[1]))
+        processes = [
+            subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(3)
+        ]
+        paths = [process.communicate(timeout=120)[0].strip() for process in processes]
         assert len(set(paths)) == 1
         assert [path.name for path in (tmp_path / "isaac-lerobot").iterdir()] == [Path(paths[0]).name]
         from pxr import Usd
@@ -207,14 +213,8 @@ class TestArm:
         assert Usd.Stage.Open(paths[0]).GetDefaultPrim().GetName() == "Arm"
 
     def test_inverse_kinematics_reach_what_they_say(self):
-        from isaac_lerobot.app.demo_task.kinematics import (
-            FOREARM,
-            HAND,
-            JOINT_LIMITS,
-            SHOULDER_HEIGHT,
-            UPPER_ARM,
-            joint_angles_above,
-        )
+        from isaac_lerobot.app.demo_task.geometry import FOREARM, HAND, JOINT_LIMITS, SHOULDER_HEIGHT, UPPER_ARM
+        from isaac_lerobot.app.demo_task.kinematics import joint_angles_above
 
         target = torch.tensor([[0.20, 0.12, 0.018], [0.30, -0.12, 0.018], [0.25, 0.0, 0.14], [0.30, 0.12, 0.14]])
         angles = joint_angles_above(target, torch.tensor([0.0, 0.7, -0.7, 0.3]))
@@ -226,9 +226,3 @@ class TestArm:
         assert torch.allclose(reached, target, atol=1e-5)
         limits = torch.tensor(list(JOINT_LIMITS.values()))
         assert ((angles > limits[:, 0]) & (angles < limits[:, 1])).all()
-
-
-def _arm_path(_: int) -> str:
-    from isaac_lerobot.app.demo_task.arm_usd import arm_usd_path
-
-    return arm_usd_path()

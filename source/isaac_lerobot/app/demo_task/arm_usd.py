@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
-from isaac_lerobot.app.demo_task.kinematics import (
+from isaac_lerobot.app.demo_task.geometry import (
     FOREARM,
     HAND,
     JOINT_LIMITS,

@@ -21,7 +21,7 @@ from isaaclab_newton.renderers import NewtonWarpRendererCfg
 
 from isaac_lerobot.app.demo_task import mdp as task_mdp
 from isaac_lerobot.app.demo_task.arm_usd import arm_usd_path
-from isaac_lerobot.app.demo_task.kinematics import ARM_JOINTS, HAND, MAX_OPENING
+from isaac_lerobot.app.demo_task.geometry import ARM_JOINTS, HAND, MAX_OPENING
 
 CUBE_SIZE = 0.04
 """Edge of the cube [m]."""

@@ -10,7 +10,7 @@ from isaaclab.managers import ActionTerm, ActionTermCfg
 from isaaclab.utils import configclass
 from isaaclab.utils.math import quat_apply
 
-from isaac_lerobot.app.demo_task.kinematics import FINGER_JOINTS, HAND, MAX_OPENING
+from isaac_lerobot.app.demo_task.geometry import FINGER_JOINTS, HAND, MAX_OPENING
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from isaaclab.utils.math import euler_xyz_from_quat
 
-from isaac_lerobot.app.demo_task.kinematics import MAX_OPENING, joint_angles_above
+from isaac_lerobot.app.demo_task.geometry import MAX_OPENING
+from isaac_lerobot.app.demo_task.kinematics import joint_angles_above
 from isaac_lerobot.app.demo_task.mdp import cube_pos, eef_pos
 from isaac_lerobot.sim.teleop.source import TeleopEvent
 
@@ -67,7 +68,7 @@ class PickCubeOperator:
 
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         """Look where the cube is, and begin again with the first waypoint."""
-        ids = slice(None) if env_ids is None else torch.as_tensor(list(env_ids), device=self._env.device)
+        ids = slice(None) if env_ids is None else torch.tensor(list(env_ids), dtype=torch.long, device=self._env.device)
         _, _, yaw = euler_xyz_from_quat(self._env.scene["cube"].data.root_quat_w.torch)
         self._time[ids] = 0.0
         self._start[ids] = eef_pos(self._env)[ids]

@@ -46,7 +46,7 @@ class RandomSource:
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         """Go back to rest in these envs, and set out for a new random action."""
         chosen = torch.zeros_like(self._step, dtype=torch.bool)
-        chosen[slice(None) if env_ids is None else list(env_ids)] = True
+        chosen[slice(None) if env_ids is None else torch.tensor(list(env_ids), dtype=torch.long)] = True
         self._from = torch.where(chosen, self._range.rest, self._from)
         self._to = torch.where(chosen, self._draw(), self._to)
         self._step = torch.where(chosen, 0.0, self._step)
