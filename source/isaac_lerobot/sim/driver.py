@@ -106,6 +106,7 @@ class Driver:
             TaskError: It cannot be built, or is of a kind that cannot be driven.
         """
         env_cfg = load_env_cfg(config)
+        _refuse_second_simulation()
         try:
             self._launched.enter_context(self._launch(env_cfg))
             self._env = _build(config.task, env_cfg)
@@ -223,6 +224,21 @@ def _build(task: str, env_cfg: Any) -> Any:
             "from its own script with isaac_lerobot.attach(env, config)."
         )
     return env
+
+
+def _refuse_second_simulation() -> None:
+    """Isaac Lab has one simulation per process; a second environment would be built into somebody else's.
+
+    Raises:
+        TaskError: There is one already.
+    """
+    from isaaclab.sim import SimulationContext
+
+    if SimulationContext.instance() is not None:
+        raise TaskError(
+            "Another simulation is open in this process. Close its environment first, or record it from its own "
+            "script with isaac_lerobot.attach(env, config)."
+        )
 
 
 def _clear_simulation() -> None:
