@@ -47,7 +47,7 @@ def _features(evidence: Evidence) -> Complaints:
 
 
 def _unknown(evidence: Evidence) -> Complaints:
-    if unknown := [name for name in evidence.stats if name not in _with_statistics(evidence)]:
+    if unknown := [name for name in evidence.stats if name not in evidence.features]:
         yield _STATS, f"it has statistics of {shortened(unknown)}, which the dataset does not have"
 
 
