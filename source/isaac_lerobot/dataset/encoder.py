@@ -7,13 +7,16 @@ dropped, so that picture k always belongs to row k.
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+import tempfile
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,8 @@ Picture = NDArray[np.uint8]
 _RING_BYTES = 32 * 2**20
 _RING_FRAMES = (4, 30)
 _PIPE_BYTES = 2**20
+_FFMPEG_ERRNO = 128
+"""ffmpeg ends with 256 minus the system's error number where one stopped it."""
 TICKS_PER_FRAME = 512
 """Ticks of the video's clock per frame, as ffmpeg chooses for lerobot: 1/15360 s at 30 fps."""
 
@@ -72,7 +77,7 @@ class VideoStream:
     """Encodes the frames of one camera during one episode.
 
     Args:
-        path: The mp4 file to write; a log of the same name is written beside it while it runs.
+        path: The mp4 file to write.
         shape: Shape of a frame, ``(height, width, 3)``.
         fps: Frames per second.
         codec: Encoder and settings.
@@ -93,6 +98,7 @@ class VideoStream:
         self._statistics = PictureStatistics(shape[0], shape[1])
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
+        self._said = _memory_file()
 
     @property
     def depth(self) -> int:
@@ -181,6 +187,7 @@ class VideoStream:
                 while self._spare:
                     self._pool.give_back(self._spare.pop())
                 self._changed.notify_all()
+            self._said.close()
 
     def _encode(self) -> None:
         process = self._process = self._start()
@@ -209,7 +216,6 @@ class VideoStream:
                 f"{self.path.name}: {self._frames} frames were given, the file has {facts.frames} "
                 f"(steps {facts.steps} of 1/{facts.timescale} s)."
             )
-        self._log.unlink(missing_ok=True)
 
     def _start(self) -> subprocess.Popen[bytes]:
         height, width = self._shape[:2]
@@ -218,31 +224,26 @@ class VideoStream:
         command += ["-framerate", str(self._fps), "-threads", "1", "-i", "pipe:0", "-an", "-filter_threads", "1"]
         command += self._codec.arguments(height, width)
         command += ["-video_track_timescale", str(self._fps * TICKS_PER_FRAME), "-f", "mp4", str(self.path)]
-        with self._log.open("wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                bufsize=0,
-                env=os.environ | {"SVT_LOG": "1"},
-                # Ctrl-C in the terminal is for the recorder, which then ends its encoders in order.
-                start_new_session=True,
-            )
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            bufsize=0,
+            env=os.environ | {"SVT_LOG": "1"},
+            # Ctrl-C in the terminal is for the recorder, which then ends its encoders in order.
+            start_new_session=True,
+        )
         _widen(process)
         return process
 
-    @property
-    def _log(self) -> Path:
-        return self.path.with_suffix(".log")
-
     def _explain(self, error: Exception | None) -> str:
         code = self._process.wait() if self._process is not None else None
-        try:
-            said = self._log.read_text(errors="replace").strip()
-        except OSError:
-            said = ""
-        detail = "; ".join(said.splitlines()[:3]) or (str(error) if error is not None else "no message")
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        if code is not None and code > _FFMPEG_ERRNO and 256 - code in errno.errorcode:
+            lines.insert(0, os.strerror(256 - code))
+        detail = "; ".join(lines[:3]) or (str(error) if error is not None else "no message")
         ending = f" ended with code {code}" if code is not None else " could not be started"
         return f"The video encoder {self._codec.encoder} for {self.path.stem}{ending}: {detail}."
 
@@ -258,6 +259,13 @@ class VideoStream:
         if process.poll() is None:
             process.kill()
         process.wait()
+
+
+def _memory_file() -> BinaryIO:
+    """Return a file for what ffmpeg says, which can be written when the disk is full."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("ffmpeg"), "w+b")
+    return tempfile.TemporaryFile("w+b")
 
 
 def _write_all(descriptor: int, buffer: Picture) -> None:

@@ -49,12 +49,9 @@ def read_sidecar(root: Path | str, index: int) -> Sidecar:
         index: Index of the episode.
     """
     root = Path(root)
-    attributes: dict[str, Any] = {}
+    attributes = read_attributes(root, index)
     arrays: dict[str, NDArray[Any]] = {}
     frames: dict[str, NDArray[Any]] = {}
-    path = root / layout.sidecar_file(index, ".json")
-    if path.is_file():
-        attributes = json.loads(path.read_text(encoding="utf-8"))
     path = root / layout.sidecar_file(index, ".npz")
     if path.is_file():
         with np.load(path, allow_pickle=False) as archive:
@@ -68,6 +65,15 @@ def read_sidecar(root: Path | str, index: int) -> Sidecar:
             shape = tuple(json.loads(column.metadata[_SHAPE]))
             frames[column.name] = np.concatenate(chunks).reshape(-1, *shape)
     return Sidecar(attributes, arrays, frames)
+
+
+def read_attributes(root: Path | str, index: int) -> dict[str, Any]:
+    """Read the attributes of an episode alone, which is quick; empty where there are none."""
+    path = Path(root) / layout.sidecar_file(index, ".json")
+    if not path.is_file():
+        return {}
+    attributes: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return attributes
 
 
 def extra_features(extra: Mapping[str, Any]) -> dict[str, Feature]:

@@ -268,8 +268,7 @@ class DatasetWriter:
             raise DatasetError(f"The writer of {self.root} cannot go on: {self._broken}")
         if not isinstance(task, str) or not task:
             raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
-        if not (self.root / layout.INFO).is_file():
-            raise DatasetError(f"The dataset folder {self.root} was removed or moved while recording.")
+        self._need_folder()
         staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}"
         try:
             staging.mkdir(parents=True)
@@ -336,21 +335,30 @@ class DatasetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except DatasetError as failure:
+            if error is None:
+                raise
+            _log.error("%s", failure)
+
+    def _need_folder(self, error: Exception | None = None) -> None:
+        if not (self.root / layout.INFO).is_file():
+            raise DatasetError(f"The dataset folder {self.root} was removed or moved while recording.") from error
 
     def _join(self) -> None:
         try:
             join.join_files(self.root)
         except (OSError, DatasetError) as error:
-            _log.warning("The files of %s could not be joined: %s", self.root, error)
-            self._errors.append(DatasetError(f"The files of {self.root} could not be joined: {error}"))
+            text = f"All episodes are saved, but the files of {self.root} could not be joined: {error}"
+            self._errors.append(DatasetError(text))
 
     def _remove_staging(self) -> None:
-        if self._failed:
-            repair.recover(self.root)
         try:
+            if self._failed:
+                repair.recover(self.root)
             durable.remove_tree(self.root / layout.STAGING)
-        except OSError as error:
+        except (OSError, DatasetError) as error:
             _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
 
     def _take(self, episode: Episode) -> int:
@@ -395,7 +403,11 @@ class DatasetWriter:
     def _commit(self, episode: Episode) -> DatasetState:
         if self._broken is not None:
             raise DatasetError(str(self._broken))
-        finished = episode.finish()
+        try:
+            finished = episode.finish()
+        except DatasetError as error:
+            self._need_folder(error)
+            raise
         size = sum(video.path.stat().st_size for video in finished.videos.values()) + finished.rows.nbytes
         state = commit.commit_episode(self.root, self._state, finished)
         self._bytes += size

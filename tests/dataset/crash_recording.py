@@ -1,0 +1,148 @@
+"""Record in a process that is killed, or may be.
+
+``CrashRecorder().run(root, kill_at=7)`` records in a child process that kills itself with SIGKILL just before its
+8th durable step. A server process that has everything imported forks a child per recording, which takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+LENGTHS = (3, 1, 2)
+"""Frames of the episodes of the recording: two in the first session, one appended in a second."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a recording ended.
+
+    Attributes:
+        killed: Whether it was killed.
+        committed: Number of episodes that were reported as committed.
+        steps: What each durable step was.
+    """
+
+    killed: bool
+    committed: int
+    steps: list[str]
+
+
+class CrashRecorder:
+    """Runs recordings that may be killed."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True) -> Outcome:
+        """Record into ``root``; be killed before a durable step, or after a time together with the encoders."""
+        request = {"root": str(root), "kill_at": kill_at, "kill_after_s": kill_after_s, "atomic": atomic}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return Outcome(**json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(30)
+
+
+def serve() -> None:
+    import recordings  # noqa: F401 - imported here once for all children
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        log = Path(request["root"] + ".log")
+        log.write_bytes(b"")
+        child = os.fork()
+        if child == 0:
+            _record(request, log)
+        if request["kill_after_s"] >= 0:
+            time.sleep(request["kill_after_s"])
+            _kill_tree(child)
+        _, status = os.waitpid(child, 0)
+        written = log.read_text().splitlines()
+        outcome = {
+            "killed": os.WIFSIGNALED(status),
+            "committed": written.count("committed"),
+            "steps": [text for text in written if text != "committed"],
+        }
+        if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:
+            raise RuntimeError("The recording failed.")
+        print(json.dumps(outcome), flush=True)
+
+
+def _record(request: dict, log: Path) -> None:
+    """Record two episodes, close, append a third, close; never returns."""
+    from recordings import FEATURES, frame
+
+    from isaac_lerobot.dataset import DatasetWriter, durable
+
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+    count = 0
+
+    def observe(step: str, path: Path) -> None:
+        nonlocal count
+        if count == request["kill_at"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.write(descriptor, f"{step} {path}\n".encode())
+        count += 1
+
+    def on_committed(index: int) -> None:
+        os.write(descriptor, b"committed\n")
+
+    code = 1
+    try:
+        durable.observers.append(observe)
+        if not request["atomic"]:
+            durable._exchange_atomically = lambda first, second: False
+        root = request["root"]
+        for session in (LENGTHS[:2], LENGTHS[2:]):
+            if session is LENGTHS[2:] or Path(root, "meta/info.json").exists():
+                writer = DatasetWriter.append(root, on_committed=on_committed)
+            else:
+                writer = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed)
+            first = writer.status.committed_episodes
+            lost = writer.begin_episode("never saved")
+            lost.add_frame(frame(99, 0), {"state": 1.0})
+            for offset, length in enumerate(session):
+                episode = writer.begin_episode(f"task {first + offset}", attributes={"seed": 1})
+                for number in range(length):
+                    episode.add_frame(frame(first + offset, number), {"state": float(number)})
+                episode.save(success=True, arrays={"start": number})
+                # One at a time, so that step n is the same step in every run.
+                writer.wait()
+            writer.close()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _kill_tree(process: int) -> None:
+    """Kill a process and its children at once, as a crash of the machine's user session does."""
+    family = [process]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == process:
+                family.append(int(entry.name))
+    for member in family:
+        try:
+            os.kill(member, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+if __name__ == "__main__":
+    sys.path[:0] = sys.argv[1:]
+    serve()
