@@ -11,7 +11,6 @@ from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.tools.convert_plan import SOURCE, ConvertOptions, Plan, PlannedDemo, make_plan
 from isaac_lerobot.tools.demo_blocks import Block, LocalReader, WorkerReader
 from isaac_lerobot.tools.demo_file import DemoFile
-from isaac_lerobot.tools.demo_state import DemoState
 from isaac_lerobot.tools.mapping import Mapping
 
 Reader = LocalReader | WorkerReader
@@ -118,12 +117,14 @@ class _RunningDemo:
         self._mapping = mapping
         with DemoFile(planned.name.file) as file:
             demo = file.demo(planned.name.name)
-            self._state = DemoState(demo, planned.kept)
             self._success = demo.success
-            attributes = {"seed": demo.seed, SOURCE: planned.source, "hdf5": {"attributes": demo.attributes}}
+            # What has no elements (the joints of an asset without any) cannot be a column.
+            empty = [path for path in planned.kept if 0 in demo.columns[path].shape]
+            self._arrays = {path: demo.read(path) for path in [*demo.others, *empty]}
+            attributes = {"seed": demo.seed, SOURCE: planned.source, "hdf5": demo.attributes}
+        self._kept = [path for path in planned.kept if path not in empty]
         self._episode: Episode = writer.begin_episode(planned.task, attributes=attributes)
-        paths = list(dict.fromkeys([*mapping.paths, *self._state.paths]))
-        self._blocks: Iterator[Block] = reader.blocks(planned.name, paths)
+        self._blocks: Iterator[Block] = reader.blocks(planned.name, list(dict.fromkeys([*mapping.paths, *self._kept])))
 
     def advance(self) -> int:
         """Convert the next block; return its number of frames."""
@@ -134,17 +135,15 @@ class _RunningDemo:
         if block is None:
             self.ended = True
             return 0
-        extra = self._state.columns(block)
-        row = -1
         for row, frame in enumerate(self._mapping.frames(block)):
-            self._episode.add_frame(frame, {name: column[row] for name, column in extra.items()})
-        return row + 1
+            self._episode.add_frame(frame, {path: block[path][row] for path in self._kept})
+        return len(block[self._mapping.paths[0]])
 
     def save(self) -> bool:
         """Save the episode; return whether there was one."""
         if not self._episode.is_open:
             return False
-        self._episode.save(self._success, arrays=self._state.final_arrays())
+        self._episode.save(self._success, arrays=self._arrays)
         return True
 
     def abandon(self) -> None:

@@ -14,10 +14,14 @@ from isaac_lerobot.dataset import layout
 from isaac_lerobot.errors import ConfigError, DatasetError
 from isaac_lerobot.tools.demo_blocks import DemoName
 from isaac_lerobot.tools.demo_file import Demo, DemoFile
-from isaac_lerobot.tools.mapping import Mapping, Part, Wishes, map_demo
+from isaac_lerobot.tools.mapping import Mapping, Wishes, map_demo, part_of
 
 SOURCE = "source"
 """The attribute of an episode that says which demo it was: its file's name, its own, and a hash of its actions."""
+
+LAYOUT = "episode_data"
+"""The attribute of a dataset that says where its features stand in Isaac Lab's ``EpisodeData``; the one our file
+handler reads."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +148,10 @@ def _plan_demo(
 def _is_kept(path: str, demo: Demo, mapping: Mapping, wishes: Wishes) -> bool:
     """Whether a column that becomes no feature is kept beside the dataset."""
     entry = demo.columns[path]
-    if path in mapping.paths or Part(path, entry.shape[1:], entry.dtype).is_picture:
+    if path in mapping.paths or part_of(path, entry).is_picture:
         return False
     # Who names observations wants no others; what is no observation is kept all the same.
-    chosen_by_name = bool(wishes.state_keys or wishes.observation_keys)
-    return not (chosen_by_name and path.partition("/")[0] == "obs")
+    return not (wishes.name_observations and path.partition("/")[0] == "obs")
 
 
 def _fps(files: Sequence[DemoFile], options: ConvertOptions) -> int:
@@ -180,7 +183,7 @@ def _attributes(file: DemoFile, mapping: Mapping) -> dict[str, Any]:
     return {
         "env_name": str(file.env_args.get("env_name") or ""),
         "env_args": {key: value for key, value in file.env_args.items() if key != "env_name"},
-        "hdf5": {"format_version": file.format_version, "features": mapping.to_json()},
+        LAYOUT: mapping.layout.to_json(),
     }
 
 
@@ -203,7 +206,7 @@ def _notes(model: Demo, plan: Plan) -> list[str]:
     pictures = [
         path
         for path, entry in model.columns.items()
-        if path not in plan.mapping.paths and Part(path, entry.shape[1:], entry.dtype).is_picture
+        if path not in plan.mapping.paths and part_of(path, entry).is_picture
     ]
     if pictures:
         notes.append(f"Pictures left out: {', '.join(pictures)}.")

@@ -9,66 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isaac_lerobot.errors import ConfigError, DatasetError, nearest
-from isaac_lerobot.tools.demo_file import ACTIONS, Demo, Entry
+from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
+from isaac_lerobot.tools.demo_blocks import Block
+from isaac_lerobot.tools.demo_file import ACTIONS, Array, Demo, Entry
 
-Array = NDArray[Any]
-
-ACTION = "action"
-STATE = "observation.state"
 STATE_TERMS = ("joint_pos", "joint_positions")
 """Terms that become ``observation.state`` where nothing else is asked for: Isaac Lab's names of joint positions."""
 
 _NO_OBSERVATIONS = ("datagen_info",)
 """Groups under ``obs`` that are no observations but Mimic's notes; they are kept beside the dataset."""
-
-_PICTURE_NAMES = ["height", "width", "channels"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A dataset of the demos that makes up a feature, or a piece of one.
-
-    Attributes:
-        path: Its path in a demo, e.g. ``"obs/joint_pos"``.
-        shape: Shape of one row.
-        dtype: numpy's name of its dtype.
-    """
-
-    path: str
-    shape: tuple[int, ...]
-    dtype: str
-
-    @property
-    def is_picture(self) -> bool:
-        """Whether it holds colour or grey pictures: uint8, height x width x 1, 3 or 4."""
-        return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[2] in (1, 3, 4)
-
-    @property
-    def size(self) -> int:
-        """Numbers in one row."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    @property
-    def term(self) -> str:
-        """Its name without ``obs`` and without the group: ``eef_pose.left`` of ``obs/datagen_info/eef_pose/left``."""
-        parts = self._parts
-        return ".".join(parts[1:] if len(parts) > 1 else parts)
-
-    @property
-    def full_name(self) -> str:
-        """Its name with the group."""
-        return ".".join(self._parts)
-
-    @property
-    def _parts(self) -> list[str]:
-        parts = self.path.split("/")
-        return parts[1:] if parts[0] == "obs" and len(parts) > 1 else parts
 
 
 @dataclass(frozen=True)
@@ -85,64 +39,52 @@ class Wishes:
     observation_keys: tuple[str, ...] = ()
     cameras: tuple[str, ...] | None = None
 
+    @property
+    def name_observations(self) -> bool:
+        """Whether somebody chose, so that what is not named is not wanted."""
+        return bool(self.state_keys or self.observation_keys)
 
-@dataclass(frozen=True)
+
 class Mapping:
-    """Features by name, and the parts each is made of.
+    """A layout of demos, and how to fill its features.
 
-    Attributes:
-        features: LeRobot's definitions, as ``DatasetWriter.create`` takes them.
-        parts: The parts of each feature, in the order in which they are concatenated.
+    Args:
+        layout: The parts of each feature.
     """
 
-    features: dict[str, dict[str, Any]]
-    parts: dict[str, tuple[Part, ...]]
-
-    @property
-    def paths(self) -> list[str]:
-        """Paths of all parts."""
-        return [part.path for parts in self.parts.values() for part in parts]
+    def __init__(self, layout: EpisodeLayout) -> None:
+        self.layout = layout
+        self.features = layout.features()
+        self.paths = [part.path for parts in layout.parts.values() for part in parts]
 
     def differences(self, demo: Demo) -> list[str]:
         """Say in sentences why a demo cannot be converted with this mapping; empty where it can."""
         found = []
-        for parts in self.parts.values():
-            for part in parts:
-                entry = demo.columns.get(part.path)
-                if entry is None:
-                    found.append(f"it has no {part.path} with {demo.length} rows")
-                elif entry.shape[1:] != part.shape:
-                    found.append(f"{part.path} has rows of {entry.shape[1:]}, not of {part.shape}")
-                elif entry.dtype != part.dtype:
-                    found.append(f"{part.path} is {entry.dtype}, not {part.dtype}")
+        for part in (part for parts in self.layout.parts.values() for part in parts):
+            entry = demo.columns.get(part.path)
+            if entry is None:
+                found.append(f"it has no {part.path} with {demo.length} rows")
+            elif entry.shape[1:] != part.shape:
+                found.append(f"{part.path} has rows of {entry.shape[1:]}, not of {part.shape}")
+            elif entry.dtype != part.dtype:
+                found.append(f"{part.path} is {entry.dtype}, not {part.dtype}")
         return found
 
-    def frames(self, block: dict[str, Array]) -> Iterator[dict[str, Array]]:
-        """Turn rows by path into frames by feature.
-
-        Args:
-            block: Rows of every part, shape ``(n, …)``.
-        """
+    def frames(self, block: Block) -> Iterator[dict[str, Array]]:
+        """Turn rows by path, each of shape ``(n, …)``, into n frames by feature."""
         columns = {name: self._column(name, block) for name in self.features}
         for row in range(len(next(iter(columns.values())))):
             yield {name: column[row] for name, column in columns.items()}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what the way back needs, by feature."""
-        return {
-            name: [{"path": part.path, "shape": list(part.shape), "dtype": part.dtype} for part in parts]
-            for name, parts in self.parts.items()
-        }
-
-    def _column(self, name: str, block: dict[str, Array]) -> Array:
-        definition, parts = self.features[name], self.parts[name]
+    def _column(self, name: str, block: Block) -> Array:
+        definition = self.features[name]
+        values = [block[part.path] for part in self.layout.parts[name]]
         if definition["dtype"] == "video":
-            pictures = block[parts[0].path]
+            pictures = values[0]
             return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures[..., :3]
-        shape = (-1, *definition["shape"])
-        if len(parts) == 1:
-            return block[parts[0].path].astype(definition["dtype"], copy=False).reshape(shape)
-        flat = [block[part.path].reshape(len(block[part.path]), -1).astype(definition["dtype"]) for part in parts]
+        if len(values) == 1:
+            return values[0].astype(definition["dtype"], copy=False).reshape(-1, *definition["shape"])
+        flat = [value.reshape(len(value), -1).astype(definition["dtype"]) for value in values]
         return np.concatenate(flat, axis=1)
 
 
@@ -155,72 +97,70 @@ def map_demo(demo: Demo, wishes: Wishes) -> Mapping:
     """
     if ACTIONS not in demo.columns or len(demo.columns[ACTIONS].shape) != 2:
         raise DatasetError(f"{demo.name} has no 'actions' with one row per frame.")
-    offered = {path: _part(path, entry) for path, entry in demo.columns.items() if _is_offered(path, entry)}
-    pictures = {path: part for path, part in offered.items() if part.is_picture}
-    by_name = bool(wishes.state_keys or wishes.observation_keys)
-    if by_name:
+    offered = [part_of(path, entry) for path, entry in demo.columns.items() if _is_offered(path, entry)]
+    pictures = [part for part in offered if part.is_picture]
+    if wishes.name_observations:
         state = _chosen(wishes.state_keys, offered, "state_keys")
         others = _chosen(wishes.observation_keys, offered, "observation_keys")
     else:
         state, others = _usual(offered)
     if refused := [part.path for part in state if part.is_picture]:
         raise ConfigError(f"state_keys holds {refused[0]}, which is a picture. Name it among the cameras.")
-    cameras = list(pictures.values()) if wishes.cameras is None else _chosen(wishes.cameras, pictures, "cameras")
-    named = _named(list(dict.fromkeys([*others, *cameras])), by_name, taken=[STATE] if state else [])
+    cameras = pictures if wishes.cameras is None else _chosen(wishes.cameras, pictures, "cameras")
 
-    features: dict[str, dict[str, Any]] = {}
-    if state:
-        features[STATE] = _vector([name for part in state for name in _element_names(part)])
-    features |= {name: _observation(part) for name, part in named.items() if not part.is_picture}
-    action = _part(ACTIONS, demo.columns[ACTIONS])
-    features[ACTION] = _vector([f"{ACTION}.{index}" for index in range(action.size)])
-    features |= {name: _picture(part) for name, part in named.items() if part.is_picture}
-    sources = {STATE: tuple(state), ACTION: (action,)} | {name: (part,) for name, part in named.items()}
-    return Mapping(features, {name: sources[name] for name in features})
+    parts: dict[str, tuple[Part, ...]] = {STATE: tuple(state)} if state else {}
+    named = _named([*dict.fromkeys([*others, *cameras])], wishes.name_observations, taken=tuple(parts))
+    parts |= {name: (part,) for name, part in named.items() if not part.is_picture}
+    parts[ACTION] = (part_of(ACTIONS, demo.columns[ACTIONS]),)
+    return Mapping(EpisodeLayout(parts | {name: (part,) for name, part in named.items() if part.is_picture}))
+
+
+def part_of(path: str, entry: Entry) -> Part:
+    """Return a column as a part of a feature."""
+    return Part(path, entry.shape[1:], entry.dtype)
 
 
 def _is_offered(path: str, entry: Entry) -> bool:
     """Whether a column may become a feature: what is under ``obs``, and pictures wherever they are."""
-    part = _part(path, entry)
     group = path.partition("/")[0]
-    return part.size > 0 and (group == "obs" or (part.is_picture and group != "next_obs"))
+    return 0 not in entry.shape and (group == "obs" or (part_of(path, entry).is_picture and group != "next_obs"))
 
 
-def _usual(offered: dict[str, Part]) -> tuple[list[Part], list[Part]]:
+def _usual(offered: list[Part]) -> tuple[list[Part], list[Part]]:
     """Return what becomes the state and what becomes observations where nobody chose."""
-    parts = [p for p in offered.values() if not p.is_picture and p.full_name.split(".")[0] not in _NO_OBSERVATIONS]
-    positions = [part for part in parts if part.term in STATE_TERMS][:1]
-    state = positions or [part for part in parts if part.path == "obs"]
+    parts = [part for part in offered if not part.is_picture and _words(part)[0] not in _NO_OBSERVATIONS]
+    state = [part for part in parts if part.path == "obs"]
+    if not state and not any(_words(part)[-1] == "state" for part in parts):
+        state = [part for part in parts if _words(part)[-1] in STATE_TERMS][:1]
     return state, [part for part in parts if part not in state]
 
 
-def _chosen(keys: Sequence[str], offered: dict[str, Part], option: str) -> list[Part]:
+def _chosen(keys: Sequence[str], offered: list[Part], option: str) -> list[Part]:
     if repeated := sorted({key for key in keys if list(keys).count(key) > 1}):
         raise ConfigError(f"{option} names {', '.join(repeated)} more than once.")
     return [_find(key, offered, option) for key in keys]
 
 
-def _find(key: str, offered: dict[str, Part], option: str) -> Part:
+def _find(key: str, offered: list[Part], option: str) -> Part:
+    by_path = {part.path: part for part in offered}
     for path in (f"obs/{key}", f"obs/{key.removeprefix('policy/')}", key):
-        if path in offered:
-            return offered[path]
-    if found := [part for part in offered.values() if part.term == key]:
+        if path in by_path:
+            return by_path[path]
+    if found := [part for part in offered if _words(part)[-1] == key]:
         return found[0]
-    known = [path.removeprefix("obs/") for path in offered]
+    known = [path.removeprefix("obs/") for path in by_path]
     raise ConfigError(f"{option}: the demos have no '{key}' to record. {nearest(key, known)}")
 
 
-def _named(parts: list[Part], by_name: bool, taken: list[str]) -> dict[str, Part]:
+def _named(parts: list[Part], by_name: bool, taken: tuple[str, ...]) -> dict[str, Part]:
     """Give parts their feature names; the group goes into the name only where the term alone would not do."""
+    short = {part: f"{_prefix(part)}{_words(part)[-1]}" for part in parts}
     named: dict[str, Part] = {}
-    short = {part: f"{_prefix(part)}{part.term}" for part in parts}
     for part, name in short.items():
-        rivals = [other.path for other, others_name in short.items() if others_name == name and other != part]
+        rivals = [other.path for other in parts if short[other] == name and other != part]
         if rivals and by_name:
             raise ConfigError(f"{part.path} and {rivals[0]} would both become {name}. Leave one of them out.")
-        if rivals or name in taken:
-            name = f"{_prefix(part)}{part.full_name if part.full_name != part.term else part.path.replace('/', '.')}"
-        named[name] = part
+        named[f"{_prefix(part)}{'.'.join(_words(part))}" if rivals or name in taken else name] = part
     return named
 
 
@@ -228,22 +168,7 @@ def _prefix(part: Part) -> str:
     return "observation.images." if part.is_picture else "observation."
 
 
-def _part(path: str, entry: Entry) -> Part:
-    return Part(path, entry.shape[1:], entry.dtype)
-
-
-def _element_names(part: Part) -> list[str]:
-    return [part.term] if part.size == 1 else [f"{part.term}.{index}" for index in range(part.size)]
-
-
-def _vector(names: list[str]) -> dict[str, Any]:
-    return {"dtype": "float32", "shape": (len(names),), "names": names}
-
-
-def _observation(part: Part) -> dict[str, Any]:
-    names = _element_names(part) if len(part.shape) <= 1 else None
-    return {"dtype": part.dtype, "shape": part.shape or (1,), "names": names}
-
-
-def _picture(part: Part) -> dict[str, Any]:
-    return {"dtype": "video", "shape": (*part.shape[:2], 3), "names": list(_PICTURE_NAMES)}
+def _words(part: Part) -> list[str]:
+    """Return a part's path without ``obs``."""
+    words = part.path.split("/")
+    return words[1:] if words[0] == "obs" and len(words) > 1 else words

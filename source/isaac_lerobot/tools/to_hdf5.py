@@ -8,19 +8,20 @@ of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isaac_lerobot.dataset import DatasetReader, Sidecar
+from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.reader import RecordedEpisode
 from isaac_lerobot.errors import DatasetError
-from isaac_lerobot.tools.demo_file import ACTIONS, FORMAT_VERSION, Array, h5py_module
-from isaac_lerobot.tools.demo_state import FINAL, INITIAL, OTHER, STATE, STATES, states_after
-from isaac_lerobot.tools.mapping import ACTION, Part
-from isaac_lerobot.tools.mapping import STATE as STATE_FEATURE
+from isaac_lerobot.recording.selection import STATE
+from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
+from isaac_lerobot.tools.convert_plan import LAYOUT
+from isaac_lerobot.tools.demo_file import FORMAT_VERSION, Array, h5py_module
+from isaac_lerobot.tools.scene_states import kept_values
 
 _PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 2}
 """As Isaac Lab's handler packs."""
@@ -51,6 +52,7 @@ def convert_back(
     h5py = h5py_module()
     if path.exists() and not overwrite:
         raise DatasetError(f"{path} exists already. Choose another name, or give --overwrite.")
+    layout = layout_of(dataset)
     partial = path.with_name(path.name + ".partial")
     written = 0
     try:
@@ -63,7 +65,8 @@ def convert_back(
             for episode in dataset:
                 if success_only and not episode.success:
                     continue
-                _write_demo(data.create_group(f"demo_{written}"), dataset, episode, on_frames)
+                _write_demo(data.create_group(f"demo_{written}"), episode, layout, dataset.cameras)
+                on_frames(episode.length)
                 data.attrs["total"] += episode.length
                 written += 1
         partial.replace(path)
@@ -74,29 +77,17 @@ def convert_back(
     return written
 
 
-def parts_of(dataset: DatasetReader) -> dict[str, tuple[Part, ...]]:
-    """Return which datasets of a demo each feature becomes: what it was converted from, else Isaac Lab's names."""
-    attributes = dataset.attributes.get("attributes", {})
-    known = attributes.get("hdf5", {}).get("features", {})
-    parts: dict[str, tuple[Part, ...]] = {}
-    for name, definition in dataset.info["features"].items():
-        if name in known:
-            parts[name] = tuple(Part(part["path"], tuple(part["shape"]), part["dtype"]) for part in known[name])
-        elif name == ACTION or name.startswith("observation."):
-            parts[name] = _recorded_parts(name, definition)
-    return parts
-
-
-def _recorded_parts(name: str, definition: Mapping[str, Any]) -> tuple[Part, ...]:
-    shape = tuple(definition["shape"])
-    if definition["dtype"] in ("video", "image"):
-        return (Part(f"obs/{name.removeprefix('observation.images.')}", shape, "uint8"),)
-    if name == ACTION:
-        return (Part(ACTIONS, shape, definition["dtype"]),)
-    if name != STATE_FEATURE:
-        return (Part(f"obs/{name.removeprefix('observation.')}", shape, definition["dtype"]),)
-    terms = _terms(definition.get("names"), shape[0])
-    return tuple(Part(f"obs/{term}", (size,), definition["dtype"]) for term, size in terms.items())
+def layout_of(dataset: DatasetReader) -> EpisodeLayout:
+    """Return which datasets of a demo each feature becomes: what it was made from, else Isaac Lab's names."""
+    kept = dataset.attributes.get("attributes", {}).get(LAYOUT)
+    if kept:
+        return EpisodeLayout.from_json(kept)
+    layout = EpisodeLayout.of_dataset(dataset.features)
+    if STATE in layout.parts:
+        (state,) = layout.parts[STATE]
+        terms = _terms(dataset.features[STATE].names, state.shape[0])
+        layout.parts[STATE] = tuple(Part(f"obs/{term}", (size,), state.dtype) for term, size in terms.items())
+    return layout
 
 
 def _terms(names: Any, size: int) -> dict[str, int]:
@@ -122,80 +113,34 @@ def _env_args(dataset: DatasetReader) -> dict[str, Any]:
     return {**rate, **name, **attributes.get("env_args", {})}
 
 
-def _write_demo(group: Any, dataset: DatasetReader, episode: RecordedEpisode, on_frames: Callable[[int], None]) -> None:
+def _write_demo(group: Any, episode: RecordedEpisode, layout: EpisodeLayout, cameras: Collection[str]) -> None:
     sidecar = episode.sidecar()
-    own = sidecar.attributes.get("hdf5", {})
-    for key, value in own.get("attributes", {}).items():
+    for key, value in sidecar.attributes.get("hdf5", {}).items():
         group.attrs[key] = value
     group.attrs["num_samples"] = episode.length
     if sidecar.attributes.get("seed") is not None:
         group.attrs["seed"] = sidecar.attributes["seed"]
     if episode.success is not None:
         group.attrs["success"] = episode.success
-    parts = parts_of(dataset)
-    for path, values in _numbers(parts, dataset, episode):
-        group.create_dataset(path, data=values, **_PACKED)
-    for path, values in _beside(sidecar):
-        packed = _PACKED if values.size else {}
+    for path, values in {**layout.tree(episode, with_pictures=False), **kept_values(sidecar)}.items():
+        packed = _PACKED if values.size and values.shape else {}
         group.create_dataset(path, data=values, **packed)
-    _write_pictures(group, parts, dataset, episode, on_frames)
-
-
-def _numbers(
-    parts: Mapping[str, tuple[Part, ...]], dataset: DatasetReader, episode: RecordedEpisode
-) -> Iterator[tuple[str, Array]]:
-    for name, pieces in parts.items():
-        if name in dataset.cameras or not dataset.features[name].is_number:
-            continue
-        values = episode[name]
-        if len(pieces) == 1:
-            yield pieces[0].path, values.reshape(episode.length, *pieces[0].shape).astype(pieces[0].dtype)
-            continue
-        start = 0
-        for part in pieces:
-            piece = values[:, start : start + part.size]
-            yield part.path, piece.reshape(episode.length, *part.shape).astype(part.dtype)
-            start += part.size
-
-
-def _beside(sidecar: Sidecar) -> Iterator[tuple[str, Array]]:
-    """Yield what was kept beside the dataset under the paths it has in an HDF5 file."""
-    for name, values in sidecar.frames.items():
-        group, _, rest = name.partition("/")
-        if group == STATE and f"{FINAL}/{rest}" in sidecar.arrays:
-            yield f"{STATES}/{rest}", states_after(values, sidecar.arrays[f"{FINAL}/{rest}"])
-        elif group == OTHER:
-            yield rest, values
-    for name, values in sidecar.arrays.items():
-        group, _, rest = name.partition("/")
-        if group == INITIAL:
-            yield name, values[None]
-        elif group == OTHER:
-            yield rest, values
-
-
-def _write_pictures(
-    group: Any,
-    parts: Mapping[str, tuple[Part, ...]],
-    dataset: DatasetReader,
-    episode: RecordedEpisode,
-    on_frames: Callable[[int], None],
-) -> None:
-    cameras = [name for name in dataset.cameras if name in parts]
     for name in cameras:
-        part = parts[name][0]
-        path = part.path if part.path not in group else f"{part.path}_picture"
-        # A chunk is a picture, so that no more than one is held.
-        target = group.create_dataset(path, (episode.length, *part.shape), np.uint8, chunks=(1, *part.shape), **_PACKED)
-        for row, picture in enumerate(episode.images(name)):
-            target[row] = _channels(picture, part.shape[2])
-            if name == cameras[0]:
-                on_frames(1)
-    if not cameras:
-        on_frames(episode.length)
+        if name in layout.parts:
+            _write_pictures(group, episode, name, layout.parts[name][0])
+
+
+def _write_pictures(group: Any, episode: RecordedEpisode, name: str, part: Part) -> None:
+    path = part.path if part.path not in group else f"{part.path}_picture"
+    # A chunk is a picture, so that no more than one is held.
+    shape = (episode.length, *part.shape)
+    target = group.create_dataset(path, shape, np.uint8, chunks=(1, *part.shape), **_PACKED)
+    for row, picture in enumerate(episode.images(name)):
+        target[row] = _channels(picture, part.shape[2])
 
 
 def _channels(picture: Array, channels: int) -> Array:
+    """Undo what a recording does to pictures of other than three channels."""
     if channels == 1:
         return picture[..., :1]
     if channels == 4:

@@ -1,0 +1,84 @@
+"""A contact sheet: one picture that shows the episodes of a dataset at a glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.errors import DatasetError
+
+if TYPE_CHECKING:
+    from isaac_lerobot.dataset.reader import RecordedEpisode
+
+_THUMBNAIL_WIDTH = 160
+_GAP = 3
+_CAPTION = 20
+_BACKGROUND = (24, 28, 33)
+_TEXT = (226, 230, 235)
+_COLOURS = {True: (70, 200, 110), False: (240, 150, 60), None: (150, 155, 165)}
+_VERDICTS = {True: "success", False: "failure", None: "undecided"}
+
+
+def draw_contact_sheet(root: Path, target: Path, columns: int = 8, max_episodes: int = 12) -> Path:
+    """Draw evenly spaced frames of the episodes of a dataset, a row per episode and camera.
+
+    Args:
+        root: Folder of the dataset.
+        target: Where to write the picture; the ending says the format (``.png``, ``.jpg``).
+        columns: Frames per row.
+        max_episodes: Episodes shown at the most, evenly spaced over the dataset.
+
+    Returns:
+        ``target``.
+
+    Raises:
+        DatasetError: The dataset cannot be read, has no cameras or no episodes, or Pillow is not installed.
+    """
+    try:
+        from PIL import Image, ImageDraw
+    except ImportError as error:
+        raise DatasetError("A contact sheet needs Pillow: python -m pip install pillow") from error
+
+    dataset = DatasetReader(root)
+    if not dataset.cameras or not len(dataset):
+        raise DatasetError(f"{root} has no pictures to show: {len(dataset)} episodes, {len(dataset.cameras)} cameras.")
+    shown = np.unique(np.linspace(0, len(dataset) - 1, min(max_episodes, len(dataset))).round().astype(int))
+    rows = [
+        (_caption(episode, camera), _COLOURS[episode.success], _thumbnails(episode, camera, columns))
+        for episode in (dataset.episode(int(index)) for index in shown)
+        for camera in dataset.cameras
+    ]
+    width = columns * (_THUMBNAIL_WIDTH + _GAP) + _GAP
+    height = sum(_CAPTION + pictures[0].height + _GAP for _, _, pictures in rows) + _GAP
+    sheet = Image.new("RGB", (width, height), _BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    top = _GAP
+    for caption, colour, pictures in rows:
+        draw.rectangle((_GAP, top + 5, _GAP + 9, top + 14), fill=colour)
+        draw.text((_GAP + 16, top + 4), caption, fill=_TEXT)
+        top += _CAPTION
+        for column, picture in enumerate(pictures):
+            sheet.paste(picture, (_GAP + column * (_THUMBNAIL_WIDTH + _GAP), top))
+        top += pictures[0].height + _GAP
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(target)
+    return target
+
+
+def _caption(episode: RecordedEpisode, camera: str) -> str:
+    name = camera.removeprefix("observation.images.")
+    return f"episode {episode.index}  {name}  {_VERDICTS[episode.success]}  {episode.length} frames  {episode.task}"
+
+
+def _thumbnails(episode: RecordedEpisode, camera: str, columns: int) -> list[Any]:
+    from PIL import Image
+
+    pictures = []
+    for frame in np.linspace(0, episode.length - 1, columns).round().astype(int):
+        pixels = next(iter(episode.images(camera, int(frame), int(frame) + 1)))
+        picture = Image.fromarray(np.asarray(pixels, dtype=np.uint8))
+        pictures.append(picture.resize((_THUMBNAIL_WIDTH, round(picture.height * _THUMBNAIL_WIDTH / picture.width))))
+    return pictures
