@@ -29,7 +29,12 @@ def read(root: str) -> dict:
             value = item[key]
             digest.update(value.numpy().tobytes() if isinstance(value, torch.Tensor) else repr(value).encode())
     stats = json.dumps({key: {k: v.tolist() for k, v in entry.items()} for key, entry in dataset.meta.stats.items()})
-    return {"length": len(dataset), "digest": digest.hexdigest(), "tasks": tasks, "stats": hash(stats)}
+    return {
+        "length": len(dataset),
+        "digest": digest.hexdigest(),
+        "tasks": tasks,
+        "stats": hashlib.sha256(stats.encode()).hexdigest(),
+    }
 
 
 results = []

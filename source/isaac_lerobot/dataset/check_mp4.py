@@ -82,9 +82,9 @@ def _read(file: BinaryIO) -> Mp4:
     video = next((track for track in tracks if track.handler == "vide"), None)
     if video is None:
         raise Mp4Error("it has no picture track")
-    samples = video.samples()
+    samples = video.samples(size)
     if fragments:
-        samples = samples.followed_by(_fragment_samples(video.number, _child(moov, b"mvex"), fragments))
+        samples = samples.followed_by(_fragment_samples(video.number, _child(moov, b"mvex"), fragments, size))
     shift, end = video.edit(movie_timescale)
     order = np.argsort(samples.pts, kind="stable")
     pts = samples.pts[order] + shift
@@ -230,15 +230,15 @@ class _Track:
         body = self._configuration(b"hvcC")
         return (body[21] & 3) + 1 if len(body) > 21 else 4
 
-    def samples(self) -> _Samples:
-        """Samples listed in the track itself (none where all are in fragments)."""
-        durations = _repeat(_table(_child(self._table, b"stts"), 2))
-        sizes = _sample_sizes(_child(self._table, b"stsz"))
+    def samples(self, limit: int) -> _Samples:
+        """Samples listed in the track itself (none where all are in fragments), at most ``limit``."""
+        durations = _repeat(_table(_child(self._table, b"stts"), 2), limit)
+        sizes = _sample_sizes(_child(self._table, b"stsz"), limit)
         if len(sizes) != len(durations):
             raise Mp4Error(f"it lists {len(sizes)} sample sizes and {len(durations)} durations")
         pts = np.cumsum(durations) - durations
         # Offsets are signed in version 1, and written as signed by many in version 0 too.
-        shifts = _repeat(_table(_child(self._table, b"ctts"), 2)).astype(np.uint32).view(np.int32)
+        shifts = _repeat(_table(_child(self._table, b"ctts"), 2), limit).astype(np.uint32).view(np.int32)
         if len(shifts):
             pts = pts + shifts[: len(pts)]
         keys = np.ones(len(pts), bool)
@@ -281,19 +281,28 @@ class _Track:
         return delay, None
 
 
-def _repeat(rows: Ints) -> Ints:
+def _plausible(count: int, limit: int) -> int:
+    # No file has more frames than bytes: a damaged count must not make us fill the memory.
+    if count > limit:
+        raise Mp4Error(f"it claims {count} frames in {limit} bytes")
+    return count
+
+
+def _repeat(rows: Ints, limit: int) -> Ints:
+    _plausible(int(rows[:, 0].sum()), limit)
     repeated: Ints = np.repeat(rows[:, 1], rows[:, 0])
     return repeated
 
 
-def _sample_sizes(stsz: bytes) -> Ints:
+def _sample_sizes(stsz: bytes, limit: int) -> Ints:
     if not stsz:
         return np.zeros(0, np.int64)
     same, count = struct.unpack_from(">II", stsz, 4)
+    _plausible(count, limit)
     return np.full(count, same, np.int64) if same else np.frombuffer(stsz, ">u4", count, 12).astype(np.int64)
 
 
-def _fragment_samples(track: int, mvex: bytes, fragments: list[tuple[int, bytes]]) -> _Samples:
+def _fragment_samples(track: int, mvex: bytes, fragments: list[tuple[int, bytes]], limit: int) -> _Samples:
     defaults = next((body for name, body in _boxes(mvex) if body[4:8] == struct.pack(">I", track)), b"")
     duration, size, flags = struct.unpack_from(">III", defaults, 12) if defaults else (0, 0, 0)
     rows: list[tuple[int, int, int, int, bool]] = []
@@ -301,7 +310,7 @@ def _fragment_samples(track: int, mvex: bytes, fragments: list[tuple[int, bytes]
     for start, moof in fragments:
         for name, traf in _boxes(moof):
             if name == b"traf" and _child(traf, b"tfhd")[4:8] == struct.pack(">I", track):
-                clock = _add_fragment(rows, traf, start, clock, (duration, size, flags))
+                clock = _add_fragment(rows, traf, start, clock, (duration, size, flags, limit))
     columns = zip(*rows, strict=True) if rows else ((),) * 5
     pts, durations, offsets, sizes, keys = (np.array(column, np.int64) for column in columns)
     return _Samples(pts, durations, offsets, sizes, keys.astype(bool))
@@ -327,6 +336,7 @@ def _add_fragment(
         if name != b"trun":
             continue
         bits, count, at = int.from_bytes(trun[1:4], "big"), struct.unpack_from(">I", trun, 4)[0], 8
+        _plausible(len(rows) + count, default[3])
         if bits & 0x1:
             offset = base + struct.unpack_from(">i", trun, at)[0]
             at += 4
