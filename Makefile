@@ -15,7 +15,7 @@ setup: ## Install what is missing (both environments, system packages)
 	@tests/host/setup
 
 demo: setup ## Record the demo dataset in a real Kit, through the panel
-	@$(PYTHON) -m isaac_lerobot.app.demo
+	@$(PYTHON) tests/host/demo.py
 
 # The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
 test: lint test-dataset test-recording test-sim test-kit ## Run every check and test

@@ -78,6 +78,11 @@ def _add_dataset_tools(commands: argparse._SubParsersAction[argparse.ArgumentPar
     compact = commands.add_parser("compact", help="Join the files of single episodes into larger ones.")
     compact.add_argument("root", type=Path, metavar="ROOT", help="Folder of the dataset.")
     compact.set_defaults(run=_compact)
+    sheet = commands.add_parser("sheet", help="Draw a contact sheet of the episodes.")
+    sheet.add_argument("root", type=Path, metavar="ROOT", help="Folder of the dataset.")
+    sheet.add_argument("picture", type=Path, metavar="PICTURE", help="File to write, e.g. episodes.png.")
+    sheet.add_argument("--episodes", type=int, default=12, metavar="N", help="Episodes to show at the most.")
+    sheet.set_defaults(run=_sheet)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -108,6 +113,13 @@ def _add_convert(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     from isaac_lerobot.app.convert import add_convert_options
 
     add_convert_options(commands.add_parser("convert", help="Turn Isaac Lab's HDF5 files into a dataset, or back."))
+
+
+def _sheet(args: argparse.Namespace) -> int:
+    from isaac_lerobot.tools.contact_sheet import draw_contact_sheet
+
+    print(draw_contact_sheet(args.root, args.picture, max_episodes=args.episodes))
+    return 0
 
 
 def _add_extension_folder(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
