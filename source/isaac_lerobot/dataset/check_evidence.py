@@ -170,7 +170,7 @@ class Evidence:
         Whole numbers where a column is of integers (missing values as -1), else float64. A column that some
         file lacks is left out.
         """
-        files = _whole(self.data_files, "data files")
+        files = _whole(self.data_files, "there are no data files")
         present = [name for name in BOOKKEEPING if all(name in file.schema.names for file in files)]
         tables = [file.read(present) for file in files]
         return {name: np.concatenate([_numbers(table[name]) for table in tables]) for name in present}
@@ -178,12 +178,12 @@ class Evidence:
     @cached_property
     def num_rows(self) -> int:
         """Rows over all data files."""
-        return sum(file.rows for file in _whole(self.data_files, "data files"))
+        return sum(file.rows for file in _whole(self.data_files, "there are no data files"))
 
     @cached_property
     def episodes(self) -> dict[str, list[Any]]:
         """The episode table without its statistics: column name to values, in file order."""
-        files = _whole(self.episode_files, "episode table")
+        files = _whole(self.episode_files, "there is no episode table")
         tables = [file.read([name for name in file.schema.names if not name.startswith("stats/")]) for file in files]
         names = dict.fromkeys(name for table in tables for name in table.column_names)
         return {
@@ -198,7 +198,7 @@ class Evidence:
     @property
     def num_episodes(self) -> int:
         """Rows of the episode table."""
-        return sum(file.rows for file in _whole(self.episode_files, "episode table"))
+        return sum(file.rows for file in _whole(self.episode_files, "there is no episode table"))
 
     def episode_numbers(self, *names: str) -> list[NDArray[np.int64]]:
         """Columns of whole numbers of the episode table, shape (episodes,) each.
@@ -213,7 +213,7 @@ class Evidence:
 
     def episode_statistics(self, names: list[str]) -> dict[str, list[Any]]:
         """Statistics columns of the episode table, those of ``names`` that every file has: name to values."""
-        files = _whole(self.episode_files, "episode table")
+        files = _whole(self.episode_files, "there is no episode table")
         present = [name for name in names if all(name in file.schema.names for file in files)]
         tables = [file.read(present) for file in files]
         return {name: [value for table in tables for value in table[name].to_pylist()] for name in present}
@@ -347,9 +347,9 @@ def _object(value: object) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _whole(files: list[Parquet], what: str) -> list[Any]:
+def _whole(files: list[Parquet], missing: str) -> list[Any]:
     if not files:
-        raise UnavailableError(f"there are no {what}")
+        raise UnavailableError(missing)
     if broken := next((file for file in files if file.schema is None), None):
         raise UnavailableError(f"{broken.name} is unreadable")
     return files

@@ -24,7 +24,7 @@ _STALE = ("episode_index", "index", "task_index")
 
 def _readable(evidence: Evidence) -> Complaints:
     _, error = read_json(evidence.root / layout.STATS)
-    if error:
+    if error and (evidence.info.get("total_episodes") or (evidence.root / layout.STATS).exists()):
         yield _STATS, f"it {error}"
 
 
