@@ -39,7 +39,12 @@ class CrashRecorder:
 
     def __init__(self):
         self._process = subprocess.Popen(
-            [sys.executable, __file__, *sys.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__, *sys.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # No threads before the forks.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         )
 
     def run(self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True) -> Outcome:

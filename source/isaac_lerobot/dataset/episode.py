@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from isaac_lerobot.dataset.commit import FinishedEpisode
 from isaac_lerobot.dataset.encoder import BufferPool, VideoStream
 from isaac_lerobot.dataset.features import Feature, FrameCheck
 from isaac_lerobot.dataset.sidecar import extra_features, extra_schema
+from isaac_lerobot.dataset.staging import StagedFrame, TensorStaging
 from isaac_lerobot.dataset.statistics import PictureStatistics, Statistics
 from isaac_lerobot.dataset.tables import RowBuffer
 from isaac_lerobot.dataset.video import VideoCodec
@@ -58,6 +60,8 @@ class Episode:
             for name, feature in features.items()
             if feature.dtype == "image"
         }
+        self._staging = TensorStaging()
+        self._added = 0
         self._extra: RowBuffer | None = None
         self._extra_shapes: dict[str, tuple[int, ...]] = {}
         self._extra_features: dict[str, Feature] = {}
@@ -71,7 +75,7 @@ class Episode:
 
     def __len__(self) -> int:
         """Return the number of frames so far."""
-        return self._rows.rows
+        return self._added
 
     @property
     def is_open(self) -> bool:
@@ -100,24 +104,12 @@ class Episode:
             DatasetError: The episode is over, or its rows could not be written.
         """
         self._need_open("add a frame to")
-        values = self._check(frame)
-        self._check_extra(extra)
-        try:
-            for stream in self._streams.values():
-                self.waited_s += stream.reserve()
-            self._rows.append(values)
-            if self._extra is not None and extra is not None:
-                shaped = {name: np.asarray(value).reshape(-1) for name, value in extra.items()}
-                self._extra.append(shaped)
-        except EncoderError as error:
-            self._fail(error)
-            raise
-        except (OSError, pa.ArrowException) as error:
-            raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
-        for name, stream in self._streams.items():
-            stream.put(values[name])
-        for name, pictures in self._stills.items():
-            pictures.add(values[name])
+        staged = self._staging.stage(frame, extra)
+        values = self._check(staged.frame)
+        self._check_extra(staged.extra)
+        self._added += 1
+        for arrived in self._staging.queue(replace(staged, frame=values)):
+            self._record(arrived)
 
     def save(
         self,
@@ -155,6 +147,8 @@ class Episode:
         objects = [name for name, value in kept.items() if value.dtype.hasobject]
         if objects:
             raise DatasetError(f"The arrays {objects} hold Python objects; numbers can be kept.")
+        for arrived in self._staging.rest():
+            self._record(arrived)
         self._attributes, self._arrays, self._success = together, kept, success
         self._state = "saving"
         for stream in self._streams.values():
@@ -211,6 +205,26 @@ class Episode:
                 except (OSError, pa.ArrowException):
                     pass
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _record(self, staged: StagedFrame) -> None:
+        """Copy a frame, whose values have arrived, to the rows and the encoders."""
+        values, extra = staged.frame, staged.extra
+        try:
+            for stream in self._streams.values():
+                self.waited_s += stream.reserve()
+            self._rows.append(values)
+            if self._extra is not None and extra is not None:
+                self._extra.append({name: np.asarray(value).reshape(-1) for name, value in extra.items()})
+        except EncoderError as error:
+            self._fail(error)
+            raise
+        except (OSError, pa.ArrowException) as error:
+            raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
+        for name, stream in self._streams.items():
+            stream.put(values[name])
+        for name, pictures in self._stills.items():
+            pictures.add(values[name])
+        self._staging.give_back(staged)
 
     def _need_open(self, action: str) -> None:
         if self._state == "open":

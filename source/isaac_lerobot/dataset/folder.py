@@ -53,8 +53,7 @@ def _check_content(root: Path, overwrite: bool) -> None:
                 "Move that away, or use another folder."
             )
         return
-    remains = {layout.STAGING.name, layout.LOCK.name}
-    kept = sorted(name for name in names - remains if not _is_empty(root / name))
+    kept = sorted(name for name in names if not _is_remains(root, root / name))
     if kept:
         raise DatasetError(
             f"{root} is not empty and holds no LeRobot dataset (there is {', '.join(kept[:5])}). "
@@ -73,6 +72,11 @@ def _episodes(root: Path) -> int:
     return int(json.loads((root / layout.INFO).read_text(encoding="utf-8")).get("total_episodes", 0))
 
 
-def _is_empty(path: Path) -> bool:
-    """Whether a folder holds no file, as an interrupted creation leaves it."""
-    return path.is_dir() and not any(found.is_file() for found in path.rglob("*"))
+def _is_remains(root: Path, path: Path) -> bool:
+    """Whether something may be left over from a creation that was interrupted before ``info.json`` was written."""
+    name = path.relative_to(root)
+    if name in (layout.STAGING, layout.LOCK):
+        return True
+    return path.is_dir() and all(
+        found.relative_to(root) == layout.OWN_METADATA for found in path.rglob("*") if found.is_file()
+    )
