@@ -31,7 +31,7 @@ test-dataset test-recording test-sim test-kit: test-%: setup
 	@if [ -d tests/$* ]; then echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*; fi
 
 bench: setup ## Measure the writer's speed
-	@$(PYTHON) tests/bench/run.py
+	@$(PYTHON) -m bench.run
 
 soak: setup ## Run the long tests
 	@$(PYTEST) -m soak tests

@@ -1,0 +1,1 @@
+"""The writer measured beside its peers: ``make bench``."""

@@ -1,0 +1,233 @@
+"""``make bench``: ours and its peers side by side in one run, ratios first, written to ``docs/benchmarks.md``.
+
+Rounds are interleaved (one episode with each recorder, then the next round), so that a machine whose speed drifts
+drifts for all of them. Correctness is tested elsewhere; here is only what things cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.load import STEP, busy_step
+from bench.recorders import CAMERAS, FPS, features
+from bench.report import write_report
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = {"lerobot": ROOT / ".venv-lerobot" / "bin" / "python"}
+SCENE_FRAMES, WIDTH, HEIGHT = 150, 640, 480
+EPISODE = 300
+OURS, AV1 = "ours", "ours:av1"
+LR_DEFAULT, LR_THREADS, LR_STREAM, LR_H264 = (
+    f"lerobot:{kind}" for kind in ("default", "threads", "stream", "stream-h264")
+)
+BUSY_ROUNDS = {"memcpy": 5, OURS: 5, LR_H264: 5, LR_STREAM: 5, "hdf5": 3, LR_DEFAULT: 3, LR_THREADS: 3}
+FLAT_ROUNDS = {OURS: 3, "ffmpeg": 3, LR_H264: 3, LR_STREAM: 3, AV1: 1}
+JOINED = 41
+
+
+class Worker:
+    """A recorder in a process of its own."""
+
+    def __init__(self, name: str, scene: Path, folder: Path) -> None:
+        python = PYTHON.get(name.partition(":")[0], Path(sys.executable))
+        path = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "source")])
+        self._process = subprocess.Popen(
+            [str(python), "-m", "bench.worker", name, str(scene), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(folder.parent / f"{folder.name}.log").open("w"),
+            text=True,
+            env=os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "SVT_LOG": "1"},
+        )
+        self._answer(name)
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """Have a command carried out and return its result."""
+        assert self._process.stdin is not None
+        print(json.dumps({"do": do, **arguments}), file=self._process.stdin, flush=True)
+        return self._answer(do)
+
+    def stop(self) -> None:
+        """Complete the dataset and end the process."""
+        self.ask("close")
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _answer(self, what: str) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(
+                f"The benchmark's worker ended while it was to do: {what}. Its log is beside the datasets."
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def measure(scene: Path, work: Path, scale: float) -> dict[str, Any]:
+    """Run everything and return the raw figures."""
+    rounds = {name: max(1, round(count * scale)) for name, count in BUSY_ROUNDS.items()}
+    raw: dict[str, Any] = {"busy": {}, "flat": {}, "rounds": rounds}
+    workers = {name: Worker(name, scene, work / f"busy-{name.replace(':', '-')}") for name in BUSY_ROUNDS}
+    for number in range(max(rounds.values())):
+        for name, worker in workers.items():
+            if number < rounds[name]:
+                _say(f"round {number + 1}: {name}, with a busy step")
+                raw["busy"].setdefault(name, []).append(worker.ask("episode", frames=EPISODE, busy=True))
+    for worker in workers.values():
+        worker.stop()
+
+    workers = {name: Worker(name, scene, work / f"flat-{name.replace(':', '-')}") for name in FLAT_ROUNDS}
+    for number in range(max(FLAT_ROUNDS.values())):
+        for name, worker in workers.items():
+            if number < FLAT_ROUNDS[name]:
+                _say(f"round {number + 1}: {name}, flat out")
+                raw["flat"].setdefault(name, []).append(worker.ask("episode", frames=EPISODE, busy=False))
+    for worker in workers.values():
+        worker.stop()
+
+    raw["memory"] = {str(frames): _memory(scene, work, frames) for frames in (EPISODE, 4 * EPISODE)}
+    key = f"observation.images.{CAMERAS[0]}"
+    folders = {name: work / f"flat-{name.replace(':', '-')}" for name in (OURS, LR_STREAM)}
+    raw["decode"] = {name: _in_lerobot("decode", str(folder), key) for name, folder in folders.items()}
+    raw["quality"] = {name: _quality(folder, scene) for name, folder in folders.items()}
+    raw["join"] = _joining(scene, work)
+    raw["many"] = {str(count): _many(scene, work, count) for count in (1, 16)}
+    return raw
+
+
+def _memory(scene: Path, work: Path, frames: int) -> int:
+    _say(f"memory of one episode of {frames} frames")
+    worker = Worker(OURS, scene, work / f"memory-{frames}")
+    peak = worker.ask("episode", frames=frames, busy=True)["peak"]
+    worker.stop()
+    return int(peak)
+
+
+def _quality(folder: Path, scene: Path) -> dict[str, float]:
+    """Return bytes per frame and PSNR of the luma [dB] of the first episode of a dataset, both cameras."""
+    from isaac_lerobot.dataset.video import find_ffmpeg
+
+    frames = np.load(scene, mmap_mode="r")
+    size, noise = 0, []
+    info = json.loads((folder / "meta/info.json").read_text())
+    for index, camera in enumerate(CAMERAS):
+        files = sorted((folder / "videos" / f"observation.images.{camera}").rglob("*.mp4"))
+        size += sum(file.stat().st_size for file in files)
+        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{WIDTH}x{HEIGHT}", "-framerate", str(FPS)]
+        command = [find_ffmpeg(), "-hide_banner", "-i", str(files[0]), *source, "-i", "pipe:0"]
+        # Both sides as the full-range luma of the pictures: the encoders' own ranges may differ.
+        graph = "[0:v]scale=out_range=full,format=gray[a];[1:v]scale=out_range=full,format=gray[b];[a][b]psnr"
+        command += ["-lavfi", graph, "-frames:v", str(SCENE_FRAMES), "-f", "null", "-"]
+        result = subprocess.run(command, input=frames[:, index].tobytes(), capture_output=True, check=False)
+        said = result.stderr.decode().rpartition("PSNR y:")[2] or result.stderr.decode().rpartition("average:")[2]
+        noise.append(float(said.split()[0]))
+    return {"bytes_per_frame": size / info["total_frames"] / len(CAMERAS), "psnr_y": statistics.mean(noise)}
+
+
+def _joining(scene: Path, work: Path) -> dict[str, float]:
+    """Join the files of 41 episodes: ours at close, lerobot's one episode at a time."""
+    from isaac_lerobot.dataset import DatasetWriter
+    from isaac_lerobot.dataset.compact import compact_dataset
+
+    _say(f"joining {JOINED} episodes")
+    frames = np.load(scene, mmap_mode="r")
+    root = work / "join"
+    writer = DatasetWriter.create(root, FPS, features(HEIGHT, WIDTH))
+    state, action = np.zeros(14, np.float32), np.zeros(7, np.float32)
+    for _ in range(JOINED):
+        episode = writer.begin_episode("join")
+        for index in range(60):
+            pictures = {f"observation.images.{camera}": frames[index, i] for i, camera in enumerate(CAMERAS)}
+            episode.add_frame({"observation.state": state, "action": action, **pictures})
+        episode.save()
+    writer.wait()
+    writer.close(join=False)
+    theirs = 0.0
+    for camera in CAMERAS:
+        files = sorted((root / "videos" / f"observation.images.{camera}").rglob("*.mp4"))
+        theirs += _in_lerobot("join", str(work / f"joined-{camera}.mp4"), *(str(file) for file in files))
+    before = time.perf_counter()
+    compact_dataset(root)
+    return {"ours": time.perf_counter() - before, "theirs": theirs}
+
+
+def _many(scene: Path, work: Path, count: int) -> float:
+    """Return the frames per second of ``count`` environments recorded at once, two cameras of 128x128 each."""
+    from isaac_lerobot.dataset import DatasetWriter
+
+    _say(f"{count} environments of 128x128 at once")
+    pictures = np.ascontiguousarray(np.load(scene, mmap_mode="r")[:, :, ::3, ::4][:, :, :128, :128])
+    writer = DatasetWriter.create(work / f"many-{count}", FPS, features(128, 128))
+    state, action = np.zeros(14, np.float32), np.zeros(7, np.float32)
+    episodes = [writer.begin_episode("many") for _ in range(count)]
+    steps = 200
+    before = time.perf_counter()
+    for index in range(steps):
+        busy_step()
+        for env_id, episode in enumerate(episodes):
+            shown = pictures[(index + 7 * env_id) % len(pictures)]
+            cameras = {f"observation.images.{camera}": shown[i] for i, camera in enumerate(CAMERAS)}
+            episode.add_frame({"observation.state": state, "action": action, **cameras})
+    seconds = time.perf_counter() - before
+    for episode in episodes:
+        episode.save()
+    writer.close()
+    return count * steps / seconds
+
+
+def _in_lerobot(*arguments: str) -> float:
+    command = [str(PYTHON["lerobot"]), "-m", "bench.reader", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "HF_HUB_OFFLINE": "1"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    return float(result.stdout.strip().splitlines()[-1])
+
+
+def _scene() -> Path:
+    """Render the scene once; it is kept in ``build/``."""
+    path = ROOT / "build" / "bench" / f"scene-{WIDTH}x{HEIGHT}.npy"
+    if not path.is_file():
+        _say(f"rendering {SCENE_FRAMES} steps of the demo task at {WIDTH}x{HEIGHT} (once)")
+        command = [str(ROOT / "tests/host/python"), "-m", "bench.scene", str(path)]
+        subprocess.run([*command, str(SCENE_FRAMES), str(WIDTH), str(HEIGHT)], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def _say(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Measure and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=1.0, help="Fraction of the rounds, for a quick look.")
+    parser.add_argument("--report", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    arguments = parser.parse_args()
+    scene = _scene()
+    work = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
+    began = time.monotonic()
+    try:
+        raw = measure(scene, work, arguments.scale)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    raw["minutes"] = (time.monotonic() - began) / 60
+    raw["step"] = STEP
+    (ROOT / "build" / "bench" / "raw.json").write_text(json.dumps(raw))
+    print(write_report(raw, arguments.report))
+
+
+if __name__ == "__main__":
+    main()
