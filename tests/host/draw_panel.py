@@ -21,6 +21,7 @@ from isaac_lerobot.recording import (
     TaskOffer,
     TermOffer,
 )
+from isaac_lerobot.sim.teleop.bindings import KEYBOARD_HELP
 
 TASKS = (
     "Isaac-Ant",
@@ -52,7 +53,7 @@ OFFER = TaskOffer(
         TermOffer("policy/front_rgb", (480, 640, 3), "uint8"),
     ),
     devices=(
-        DeviceOffer("keyboard", "Keyboard", help="Move W A S D Q E, turn Z X T G C V, gripper K. Reset L."),
+        DeviceOffer("keyboard", "Keyboard", help=KEYBOARD_HELP),
         DeviceOffer("spacemouse", "SpaceMouse", available=False, reason="No SpaceMouse is plugged in."),
         DeviceOffer("scripted", "Scripted operator"),
     ),

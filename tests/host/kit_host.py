@@ -18,6 +18,7 @@ RECORDER = "isaac.lerobot.recorder"
 EXTENSION_FOLDERS = (ROOT / "tests" / "host" / "exts", ROOT / ".kit" / "exts")
 
 ENTER, ESCAPE, BACKSPACE, TAB = 525, 526, 523, 512  # Dear ImGui's key codes
+_LIST_TOP, _LIST_ROW = 6, 21  # of an open drop-down list: first entry's middle below the field, distance of entries
 _LEFT_CTRL, _CTRL, _A = 527, 1 << 12, 546
 
 
@@ -75,14 +76,15 @@ class KitHost:
         for extension in enabled:
             if not self._app.extension_manager.is_extension_enabled(extension):
                 raise RuntimeError(f"Kit did not start the extension {extension}; its log above says why.")
+        self._quit_event = self._notice_quit()
         self.update(3)
 
     # -- the application ------------------------------------------------------------------------------------------
 
     @property
     def running(self) -> bool:
-        """Whether the application still wants to go on."""
-        return bool(self._app.is_running())
+        """Whether nobody asked the application to end yet."""
+        return self._running
 
     def update(self, frames: int = 1) -> None:
         """Advance the application by some frames."""
@@ -105,6 +107,7 @@ class KitHost:
 
     def shutdown(self) -> int:
         """Disable the extensions, end the application and return its exit code."""
+        self._quit_event = None
         code = self._app.shutdown()
         if not self._keep_imgui_ini:
             self._imgui_ini.unlink(missing_ok=True)
@@ -172,6 +175,19 @@ class KitHost:
         self._ui._inject_mouse_button(0, False)
         self.update(2)
 
+    def choose(self, identifier: str, text: str) -> None:
+        """Open a drop-down list and click the entry of that text."""
+        combo = self.find(identifier)
+        texts = [combo.model.get_item_value_model(item).as_string for item in combo.model.get_item_children(None)]
+        index = texts.index(text)
+        self.click(identifier)
+        self.update(2)
+        top = combo.screen_position_y + combo.computed_height
+        self.click_at(combo.screen_position_x + 20, top + _LIST_TOP + _LIST_ROW * index)
+        chosen = combo.model.get_item_value_model().as_int
+        if chosen != index:
+            raise RuntimeError(f"The click on '{text}' of {identifier} chose entry {chosen}, not {index}")
+
     def scroll_at(self, x: float, y: float, steps: float) -> None:
         """Turn the mouse wheel over a place; negative goes down."""
         self._ui._inject_mouse_move(x, y)
@@ -221,6 +237,20 @@ class KitHost:
                 right, bottom = left + int(shown.width), top + int(shown.height)
                 image.crop((left, top, min(right, image.width), min(bottom, image.height))).save(target)
         return target
+
+    def _notice_quit(self) -> Any:
+        """Watch for the wish to end: without a run loop of its own the bare kernel never calls itself running."""
+        import carb.eventdispatcher
+        import omni.kit.app
+
+        self._running = True
+
+        def quit_asked(_event: Any) -> None:
+            self._running = False
+
+        return carb.eventdispatcher.get_eventdispatcher().observe_event(
+            observer_name="test host", event_name=omni.kit.app.GLOBAL_EVENT_POST_QUIT, on_event=quit_asked
+        )
 
     @property
     def _ui(self) -> Any:

@@ -31,7 +31,6 @@ class Controls:
                 self._reset = PushButton("recorder.reset", lambda: post(Reset()), style.PLAIN)
                 self._finish = PushButton("recorder.finish", lambda: post(Finish()), style.PRIMARY)
             self._hint = Text("recorder.hint", "hint", word_wrap=True, height=0)
-            self._keys = Text("recorder.keys", "faint", word_wrap=True, height=0)
 
     def show(self, view: View) -> None:
         """Bring the buttons up to date."""
@@ -43,4 +42,3 @@ class Controls:
         self._reset.show(view.reset)
         self._finish.show(view.finish)
         self._hint.show_if_any(view.hint)
-        self._keys.show_if_any(view.keys)

@@ -76,7 +76,7 @@ PANEL: dict[str, Any] = {
         "border_width": 1,
         "border_color": cl("#3d444d"),
         "font_size": 15,
-        "padding": 3,
+        "padding": 5,
     },
     "Field:disabled": {"color": FAINT, "background_color": SURFACE},
     "ComboBox": {

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from isaac_lerobot.errors import IsaacLeRobotError
+from isaac_lerobot.kit.key_hints import TeleopEvent, key_hints
 from isaac_lerobot.recording import (
     CloseTask,
     Command,
     Configure,
+    DeviceOffer,
     Discard,
     End,
+    ExportRule,
     Finish,
     ListTasks,
     OpenTask,
@@ -106,7 +109,6 @@ class View:
     message: str
     message_severity: Severity
     hint: str
-    keys: str
 
     load: ButtonView
     close: ButtonView
@@ -150,8 +152,6 @@ _TONES = {
     SessionState.FINISHED: Tone.DONE,
     SessionState.ERROR: Tone.ERROR,
 }
-_DRIVEN = (SessionState.READY, SessionState.RECORDING, SessionState.PAUSED)
-"""States in which the operator's hands are on the teleop device."""
 _STATES = {
     SessionState.IDLE: "NO TASK LOADED",
     SessionState.LOADING: "LOADING …",
@@ -167,12 +167,15 @@ _STATES = {
 def view(status: Status) -> View:
     """Compute what the panel shows."""
     config, offer, counts = status.config, status.offer, status.counts
-    hint, features = _selection(status)
+    missing, features = _selection(status)
     by_term = config.success is SuccessMode.TERM
     judged_by_term = by_term and offer is not None and offer.has_success_term
 
-    def button(text: str, *commands: type[Command], only_if: bool = True) -> ButtonView:
-        return ButtonView(text, only_if and any(command in status.allowed for command in commands))
+    keys = key_hints(config.teleop_device) if (device := _device(status)) is not None and device.available else {}
+
+    def button(text: str, *commands: type[Command], only_if: bool = True, key: TeleopEvent | None = None) -> ButtonView:
+        hint = f"   [{keys[key]}]" if key in keys else ""
+        return ButtonView(text + hint, only_if and any(command in status.allowed for command in commands))
 
     return View(
         tone=_TONES[status.state],
@@ -189,18 +192,21 @@ def view(status: Status) -> View:
         discarded=f"{counts.discarded}",
         message=status.message.text,
         message_severity=status.message.severity,
-        hint=hint,
-        keys=_device_help(status) if status.state in _DRIVEN else "",
+        hint=missing or _device_problem(status),
         load=button(
             "Load again" if offer and offer.task == config.task else "Load", OpenTask, only_if=bool(config.task)
         ),
         close=button("Close task", CloseTask),
         list_tasks=button("List tasks", ListTasks),
-        record=button("Record", Start, only_if=not hint),
-        pause=button("Resume" if status.state is SessionState.PAUSED else "Pause", Pause, Resume),
-        success=button("Success", End),
-        failure=button("Failure", End),
-        discard=button("Discard", Discard),
+        record=button("Record", Start, only_if=not missing, key=TeleopEvent.START),
+        pause=(
+            button("Resume", Resume, key=TeleopEvent.START)
+            if status.state is SessionState.PAUSED
+            else button("Pause", Pause, key=TeleopEvent.STOP)
+        ),
+        success=button("Success", End, key=TeleopEvent.SUCCESS),
+        failure=button("Failure", End, key=TeleopEvent.FAILURE),
+        discard=button("Discard", Discard, key=TeleopEvent.DISCARD),
         finish=button("Finish dataset", Finish),
         reset=button("Reset scene", Reset),
         task=config.task,
@@ -211,7 +217,7 @@ def view(status: Status) -> View:
         settings_editable=Configure in status.allowed,
         devices=_devices(status),
         device=config.teleop_device,
-        device_help=_device_help(status),
+        device_help=_device_problem(status) or _device_help(status),
         cameras=_cameras(status),
         terms=_terms(status),
         features=features,
@@ -248,7 +254,7 @@ def _detail(status: Status, judged_by_term: bool) -> str:
     parts = []
     if status.steps_per_second:
         parts.append(f"{status.steps_per_second:.0f} of {status.offer.fps if status.offer else 0} steps/s")
-    if judged_by_term and status.success_steps:
+    if judged_by_term and status.success_steps and status.episode_frames:
         parts.append(f"success for {status.success_steps} of {status.config.num_success_steps} steps")
     if status.queue_depth:
         parts.append(f"{status.queue_depth} pictures to encode")
@@ -269,12 +275,15 @@ def _selection(status: Status) -> tuple[str, str]:
         selection = select(status.config, status.offer)
     except IsaacLeRobotError as error:
         return str(error), ""
+    missing = "Set the folder to record into, below under Dataset."
+    if status.config.dataset is not None or status.config.export is ExportRule.NONE:
+        missing = ""
     listed = []
     for name, feature in selection.features.items():
         shape = feature["shape"]
         size = f"{shape[1]}x{shape[0]}" if feature["dtype"] in ("video", "image") else "x".join(map(str, shape))
         listed.append(f"{name} ({size})")
-    return "", "\n".join(listed)
+    return missing, "\n".join(listed)
 
 
 def _cameras(status: Status) -> tuple[CameraRow, ...]:
@@ -317,16 +326,26 @@ def _devices(status: Status) -> tuple[DeviceRow, ...]:
     return rows if any(row.name == chosen for row in rows) else (*rows, DeviceRow(chosen, chosen))
 
 
+def _device(status: Status) -> DeviceOffer | None:
+    offered = status.offer.devices if status.offer else ()
+    return next((device for device in offered if device.name == status.config.teleop_device), None)
+
+
 def _device_help(status: Status) -> str:
-    for device in status.offer.devices if status.offer else ():
-        if device.name == status.config.teleop_device:
-            return device.help if device.available else device.reason
-    return ""
+    device = _device(status)
+    return device.help if device is not None and device.available else ""
+
+
+def _device_problem(status: Status) -> str:
+    device = _device(status)
+    return "" if device is None or device.available else f"{device.label} cannot be used: {device.reason}."
 
 
 def _success_help(status: Status, judged_by_term: bool) -> str:
     if judged_by_term:
         return f"An episode ends by itself once the term has held for {status.config.num_success_steps} steps."
-    if status.offer is not None and status.config.success is SuccessMode.TERM:
+    if status.offer is None and status.config.success is SuccessMode.TERM:
+        return "Where a task has a success term, the term ends its episodes."
+    if status.config.success is SuccessMode.TERM:
         return "This task has no success term: end episodes with Success or Failure."
     return "End each episode with Success or Failure."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -254,16 +255,30 @@ def row(name: str) -> Any:
 
 
 class Note:
-    """A faint explanation below a field; without a text it takes no room."""
+    """A faint explanation below a field; without a text it takes no room.
+
+    Lines with two or more blanks inside (``"B   begin recording"``) are set as a table of two columns.
+    """
 
     def __init__(self, identifier: str) -> None:
+        self._identifier = identifier
+        self._text = ""
         self._row = ui.HStack(height=0, spacing=style.GAP, visible=False)
         with self._row:
             ui.Spacer(width=style.LABEL)
-            self._text = Text(identifier, "faint", word_wrap=True, height=0)
+            self._frame = ui.Frame(height=0)
 
     def show(self, text: str) -> None:
         """Bring the note up to date."""
-        self._text.show(text)
-        if self._row.visible != bool(text):
-            self._row.visible = bool(text)
+        if text == self._text:
+            return
+        self._text = text
+        self._row.visible = bool(text)
+        self._frame.clear()
+        with self._frame, ui.VStack(height=0, identifier=self._identifier):
+            for line in text.splitlines():
+                key, *meaning = re.split(r" {2,}", line.strip(), maxsplit=1)
+                with ui.HStack(height=0):
+                    ui.Label(key, name="faint", word_wrap=True, height=0, width=ui.Fraction(2))
+                    if meaning:
+                        ui.Label(meaning[0], name="faint", word_wrap=True, height=0, width=ui.Fraction(3))
