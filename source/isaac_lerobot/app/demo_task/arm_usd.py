@@ -30,6 +30,7 @@ _GRAPHITE: Vec3 = (0.03, 0.035, 0.045)
 _PAD_LENGTH = 0.05
 _PAD_THICKNESS = 0.010
 _PAD_WIDTH = 0.024
+_KNUCKLE = 0.024  # from a pad up to the palm
 
 
 def arm_usd_path() -> str:
@@ -144,7 +145,8 @@ def _author_gripper(stage: Usd.Stage) -> None:
         across = side * _PAD_THICKNESS / 2.0
         pad_size = (_PAD_WIDTH, _PAD_THICKNESS, _PAD_LENGTH)
         pad_centre = (0.0, across, 0.012 - _PAD_LENGTH / 2.0)
-        _box(finger, "pad", pad_size, pad_centre, _GRAPHITE)
+        visible = _PAD_LENGTH + _KNUCKLE
+        _box(finger, "pad", (*pad_size[:2], visible), (0.0, across, 0.012 - visible / 2.0), _GRAPHITE)
         _box(finger, "tip", (_PAD_WIDTH + 0.002, _PAD_THICKNESS + 0.002, 0.008), (0.0, across, 0.009), _BLUE)
         _collider(finger, pad_size, pad_centre, friction=1.2)
 
