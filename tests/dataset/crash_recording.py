@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LENGTHS = (3, 1, 2)
-"""Frames of the episodes of the recording: two in the first session, one appended in a second."""
+"""Frames of the episodes: two in a first session, one appended in a second."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CrashRecorder:
         )
 
     def run(self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True) -> Outcome:
-        """Record into ``root``; be killed before a durable step, or after a time together with the encoders."""
+        """Record two episodes into a new ``root``, or append one; be killed before a durable step or after a time."""
         request = {"root": str(root), "kill_at": kill_at, "kill_after_s": kill_after_s, "atomic": atomic}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -85,7 +85,7 @@ def serve() -> None:
 
 
 def _record(request: dict, log: Path) -> None:
-    """Record two episodes, close, append a third, close; never returns."""
+    """Record two episodes into a new dataset, or append a third; never returns."""
     from recordings import FEATURES, frame
 
     from isaac_lerobot.dataset import DatasetWriter, durable
@@ -109,22 +109,21 @@ def _record(request: dict, log: Path) -> None:
         if not request["atomic"]:
             durable._exchange_atomically = lambda first, second: False
         root = request["root"]
-        for session in (LENGTHS[:2], LENGTHS[2:]):
-            if session is LENGTHS[2:] or Path(root, "meta/info.json").exists():
-                writer = DatasetWriter.append(root, on_committed=on_committed)
-            else:
-                writer = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed)
-            first = writer.status.committed_episodes
-            lost = writer.begin_episode("never saved")
-            lost.add_frame(frame(99, 0), {"state": 1.0})
-            for offset, length in enumerate(session):
-                episode = writer.begin_episode(f"task {first + offset}", attributes={"seed": 1})
-                for number in range(length):
-                    episode.add_frame(frame(first + offset, number), {"state": float(number)})
-                episode.save(success=True, arrays={"start": number})
-                # One at a time, so that step n is the same step in every run.
-                writer.wait()
-            writer.close()
+        if Path(root, "meta/info.json").exists():
+            writer, lengths = DatasetWriter.append(root, on_committed=on_committed), LENGTHS[2:]
+        else:
+            writer, lengths = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed), LENGTHS[:2]
+        first = writer.status.committed_episodes
+        lost = writer.begin_episode("never saved")
+        lost.add_frame(frame(99, 0), {"state": 1.0})
+        for offset, length in enumerate(lengths):
+            episode = writer.begin_episode(f"task {first + offset}", attributes={"seed": 1})
+            for number in range(length):
+                episode.add_frame(frame(first + offset, number), {"state": float(number)})
+            episode.save(success=True, arrays={"start": number})
+            # One at a time, so that step n is the same step in every run.
+            writer.wait()
+        writer.close()
         code = 0
     finally:
         os._exit(code)

@@ -7,13 +7,19 @@ stale locks. The text in the file only serves the message.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 
 from isaac_lerobot.dataset.layout import LOCK
 from isaac_lerobot.errors import DatasetLockedError
+
+_HOLDER = re.compile(r"process (\d+) on (.*)")
+_PATIENCE_S = 5.0
+"""A process killed while it starts an encoder leaves the lock with the encoder for some milliseconds."""
 
 
 class DatasetLock:
@@ -28,22 +34,25 @@ class DatasetLock:
 
     def __init__(self, root: Path) -> None:
         self._path = root / LOCK
+        patience = time.monotonic() + _PATIENCE_S
         while True:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            if not _try_lock(self._descriptor):
-                holder = _read(self._descriptor)
-                os.close(self._descriptor)
+            held_by_us = _try_lock(self._descriptor)
+            # A holder removes the file before it lets go: then this is a file without a name, and the next try counts.
+            if held_by_us and _same_file(self._descriptor, self._path):
+                break
+            holder = _read(self._descriptor)
+            os.close(self._descriptor)
+            if held_by_us:
+                continue
+            if not _is_dead(holder) or time.monotonic() > patience:
                 raise DatasetLockedError(
                     f"{root} is being written by {holder}. Close that recording first, or use another folder."
                 )
-            # The former holder removes the file while it holds the lock: then we hold a file without a name.
-            if _same_file(self._descriptor, self._path):
-                break
-            os.close(self._descriptor)
+            time.sleep(0.02)
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0) if hasattr(
-            os, "pwrite"
-        ) else os.write(self._descriptor, f"process {os.getpid()}".encode())
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         self._held = True
 
     def release(self) -> None:
@@ -77,6 +86,20 @@ def _try_lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_dead(holder: str) -> bool:
+    """Whether the process named in a lock file was on this machine and is gone."""
+    match = _HOLDER.match(holder)
+    if match is None or match[2] != socket.gethostname() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(match[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _read(descriptor: int) -> str:
