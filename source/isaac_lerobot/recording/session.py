@@ -273,6 +273,13 @@ class Session:
         elif not self._armed:
             self.state = SessionState.READY
 
+    def drop(self, env_id: int) -> None:
+        """Throw an environment's running episode away; its next frame begins another."""
+        with self._lock:
+            episode = self._episodes.pop(env_id, None)
+        if episode is not None:
+            self._drop(episode)
+
     def report_success_steps(self, steps: int) -> None:
         """Tell for how many steps in a row the success term has held (the furthest environment)."""
         self._success_steps = steps

@@ -25,11 +25,11 @@ class FrameReader:
 
     def __init__(self, env: Any, selection: Selection) -> None:
         self._env = env
-        self._state = [_term_reader(env, term.key) for term in selection.state]
+        self._state = [self.term_reader(term.key) for term in selection.state]
         self._columns = {
-            name: (_term_reader(env, term.key), term.shape) for name, term in selection.observations.items()
+            name: (self.term_reader(term.key), term.shape) for name, term in selection.observations.items()
         }
-        self._pictures = {name: _term_reader(env, term.key) for name, term in selection.pictures.items()}
+        self._pictures = {name: self.term_reader(term.key) for name, term in selection.pictures.items()}
         self._cameras = {name: env.scene.sensors[camera.name] for name, camera in selection.cameras.items()}
 
     def read(self, env_ids: Sequence[int]) -> list[Frame]:
@@ -41,7 +41,7 @@ class FrameReader:
         import torch
 
         observation = self._env.obs_buf
-        batch: dict[str, Any] = {ACTION: self._env.action_manager.action.float()}
+        batch: dict[str, Any] = {ACTION: self.action().float()}
         if self._state:
             parts = [read(observation).flatten(1).float() for read in self._state]
             batch[STATE] = torch.cat(parts, dim=1)
@@ -54,6 +54,14 @@ class FrameReader:
         # CUDA tensors go to the writer as they are: it copies them without making the step wait.
         arrays = {name: value.numpy() if value.device.type == "cpu" else value for name, value in batch.items()}
         return [{name: value[env_id] for name, value in arrays.items()} for env_id in env_ids]
+
+    def action(self) -> Any:
+        """Return the action just given, shape ``(num_envs, action_size)``."""
+        return self._env.action_manager.action
+
+    def term_reader(self, key: str) -> Callable[[Any], Any]:
+        """Return a function that takes ``env.obs_buf`` to the values of one term, shape ``(num_envs, …)``."""
+        return _term_reader(self._env, key)
 
 
 def _three_channels(picture: Any) -> Any:

@@ -26,16 +26,16 @@ def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = ()) -> Tas
     Raises:
         TaskError: Its rate is no whole number of frames per second, which the format cannot hold.
     """
-    robot = _main_robot(env)
+    robot = main_robot(env)
     return TaskOffer(
         task=task,
         fps=frames_per_second(env.step_dt),
         num_envs=env.num_envs,
         action_names=tuple(_action_names(env)),
-        cameras=tuple(_cameras(env)),
+        cameras=tuple(camera_offers(env)),
         terms=tuple(_terms(env)),
         devices=tuple(devices),
-        has_success_term="success" in env.termination_manager.active_terms,
+        has_success_term=_has_success_term(env),
         robot_type=robot,
         description=_description(env),
     )
@@ -65,7 +65,8 @@ def colour_output(sensor: Any) -> Any | None:
     return None
 
 
-def _cameras(env: Any) -> Iterable[CameraOffer]:
+def camera_offers(env: Any) -> Iterable[CameraOffer]:
+    """Yield the scene's cameras that make colour pictures."""
     from isaaclab.sensors import Camera
 
     for name, sensor in env.scene.sensors.items():
@@ -119,7 +120,7 @@ def _action_names(env: Any) -> Iterable[str]:
             yield from (f"{name}.{index}" for index in range(size))
 
 
-def _main_robot(env: Any) -> str | None:
+def main_robot(env: Any) -> str | None:
     """Return the robot's name: what the task calls it, else the asset of the scene's robot."""
     named = getattr(env.cfg, "robot_type", None)
     articulations = list(env.scene.articulations)
@@ -128,6 +129,12 @@ def _main_robot(env: Any) -> str | None:
     key = "robot" if "robot" in articulations else articulations[0]
     usd_path = getattr(env.scene[key].cfg.spawn, "usd_path", None)
     return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
+
+
+def _has_success_term(env: Any) -> bool:
+    # A ManagerBasedEnv without rewards has no terminations either.
+    terminations = getattr(env, "termination_manager", None)
+    return terminations is not None and "success" in terminations.active_terms
 
 
 def _description(env: Any) -> str:

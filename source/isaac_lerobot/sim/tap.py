@@ -2,7 +2,7 @@
 
 Isaac Lab calls its recorder manager at exactly the two instants a recorder needs: after the action was processed and
 before physics (``env.obs_buf`` and ``action_manager.action`` are then the pair of the same t), and before a finished
-environment is reset. The tap wraps these bound methods on the manager's instance, so that neither the environment's
+environment is reset. The tap hooks these bound methods on the manager's instance, so that neither the environment's
 code nor its own recorders change, and calls from within the manager are heard as well.
 """
 
@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from isaac_lerobot.sim.env_ids import listed
+from isaac_lerobot.sim.hooks import MethodHooks
 
 
 class StepTap:
@@ -22,31 +25,15 @@ class StepTap:
     """
 
     def __init__(self, env: Any, on_step: Callable[[], None], on_reset: Callable[[list[int]], None]) -> None:
-        self._manager = env.recorder_manager
-        self._num_envs = env.num_envs
-        self._on_step = on_step
-        self._on_reset = on_reset
-        self._pre_step = self._manager.record_pre_step
-        self._pre_reset = self._manager.record_pre_reset
-        self._manager.record_pre_step = self._record_pre_step
-        self._manager.record_pre_reset = self._record_pre_reset
+        num_envs = env.num_envs
+
+        def before_reset(env_ids: Any, *_: Any, **__: Any) -> None:
+            on_reset(listed(env_ids, num_envs))
+
+        self._hooks = MethodHooks()
+        self._hooks.before(env.recorder_manager, "record_pre_step", on_step)
+        self._hooks.before(env.recorder_manager, "record_pre_reset", before_reset)
 
     def remove(self) -> None:
         """Leave the environment as it was found."""
-        for name in ("record_pre_step", "record_pre_reset"):
-            self._manager.__dict__.pop(name, None)
-
-    def _record_pre_step(self) -> None:
-        self._on_step()
-        self._pre_step()
-
-    def _record_pre_reset(self, env_ids: Any, *args: Any, **kwargs: Any) -> None:
-        self._on_reset(self._listed(env_ids))
-        self._pre_reset(env_ids, *args, **kwargs)
-
-    def _listed(self, env_ids: Any) -> list[int]:
-        if env_ids is None:
-            return list(range(self._num_envs))
-        if isinstance(env_ids, slice):
-            return list(range(self._num_envs)[env_ids])
-        return [int(env_id) for env_id in env_ids]
+        self._hooks.remove()

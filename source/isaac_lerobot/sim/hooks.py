@@ -1,0 +1,42 @@
+"""``MethodHooks``: hears of calls to methods of single objects, without touching their classes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+
+class MethodHooks:
+    """Callbacks that are called before methods of somebody else's objects, with the same arguments.
+
+    A hook is an attribute of the instance, so that calls from within the object are heard as well.
+    """
+
+    def __init__(self) -> None:
+        self._hooked: list[tuple[Any, str, Any]] = []
+        self._active = [True]
+
+    def before(self, owner: Any, name: str, callback: Callable[..., object]) -> None:
+        """Call ``callback`` before each call of ``owner.<name>``."""
+        original = getattr(owner, name)
+        # Held apart from self: a hook that somebody wrapped in turn cannot be removed, only silenced.
+        active = self._active
+
+        @functools.wraps(original)
+        def hooked(*args: Any, **kwargs: Any) -> Any:
+            if active[0]:
+                callback(*args, **kwargs)
+            return original(*args, **kwargs)
+
+        owner.__dict__[name] = hooked
+        self._hooked.append((owner, name, hooked))
+
+    def remove(self) -> None:
+        """Leave the objects as they were found, and let go of them."""
+        self._active[0] = False
+        self._active = [True]
+        hooked, self._hooked = self._hooked, []
+        for owner, name, hook in hooked:
+            if owner.__dict__.get(name) is hook:
+                del owner.__dict__[name]

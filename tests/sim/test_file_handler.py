@@ -1,0 +1,231 @@
+"""Isaac Lab's file handler interface over LeRobot datasets."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManagerCfg
+from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
+
+from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
+from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler, dataset_folder
+from sim.counter_task import TASK_ID
+from sim.isaac_episodes import BothHandlers, assert_equal, assert_same_episode, load_all, play, success_term
+
+SIM_ARGS = {"sim_args": {"dt": 0.01, "decimation": 2}}
+
+
+def episode_of(steps: int = 4, success: bool | None = True, **more: torch.Tensor) -> EpisodeData:
+    """An episode as recorder terms collect it, with pictures, numbers of every kind and states."""
+    episode = EpisodeData()
+    for step in range(steps):
+        episode.add("actions", torch.arange(3.0) + step)
+        episode.add("obs/joint_pos", torch.tensor([step, 2.0 * step]))
+        episode.add("obs/gripper", torch.tensor([step > 1]))
+        episode.add("obs/contact", torch.tensor(step))
+        episode.add("obs/grid", torch.full((2, 3), 0.5 * step, dtype=torch.float64))
+        episode.add("obs/camera_rgb", torch.full((16, 24, 3), 20 * step + 10, dtype=torch.uint8))
+        episode.add("obs/mask", torch.full((16, 24, 1), 30 * step, dtype=torch.uint8))
+        episode.add("states/articulation/robot/joint_position", torch.tensor([step + 0.25, 1.0]))
+        episode.add("processed_actions", torch.arange(2.0) - step)
+        for key, value in more.items():
+            episode.add(key, value)
+    episode.add("initial_state/articulation/robot/joint_position", torch.tensor([9.0, 8.0]))
+    episode.add("datagen_info/pose", torch.eye(4))
+    episode.success = success
+    episode.seed = 7
+    return episode
+
+
+def write(path, *episodes, **settings) -> None:
+    handler = LeRobotDatasetFileHandler.configured(**settings)()
+    handler.create(str(path), env_name="Some-Env-v0")
+    handler.add_env_args(SIM_ARGS)
+    for episode in episodes:
+        handler.write_episode(episode)
+    handler.flush()
+    handler.close()
+
+
+@pytest.mark.parametrize("num_envs", [1, 4])
+def test_loads_what_the_hdf5_handler_loads(make_env, tmp_path, num_envs):
+    recorders = ActionStateRecorderManagerCfg()
+    recorders.dataset_export_dir_path = str(tmp_path)
+    recorders.dataset_file_handler_class_type = BothHandlers
+    env = make_env(TASK_ID, num_envs=num_envs, recorders=recorders, **{"terminations.success": success_term()})
+    play(env)
+    env.close()
+
+    theirs = load_all(HDF5DatasetFileHandler(), tmp_path / "dataset.hdf5")
+    ours = load_all(LeRobotDatasetFileHandler(), tmp_path / "dataset.hdf5")
+    assert list(ours) == sorted(theirs, key=lambda name: int(name.removeprefix("demo_")))
+    assert len(ours) >= 4 * num_envs
+    assert {bool(episode.success) for episode in ours.values()} == {True, False}
+    for name, episode in theirs.items():
+        assert_same_episode(ours[name], episode)
+        assert ours[name].get_next_state().keys() == episode.get_next_state().keys()
+    info = json.loads((tmp_path / "dataset.lerobot" / "meta" / "info.json").read_text())
+    assert info["fps"] == 30
+    assert {"observation.step", "observation.env_id", "observation.global_step", "action"} < set(info["features"])
+
+
+def test_every_kind_of_value_comes_back(tmp_path):
+    write(tmp_path / "all", episode_of(), episode_of(6, success=None))
+    wanted = episode_of()
+    wanted.pre_export()
+    handler = LeRobotDatasetFileHandler()
+    handler.open(str(tmp_path / "all.hdf5"))
+    assert handler.get_env_name() == "Some-Env-v0"
+    assert (handler.get_num_episodes(), list(handler.get_episode_names())) == (2, ["demo_0", "demo_1"])
+    assert handler.load_episode("demo_9", "cpu") is None
+
+    loaded = handler.load_episode("demo_0", "cpu", images=True)
+    for picture in ("camera_rgb", "mask"):
+        got, given = loaded.data["obs"].pop(picture), wanted.data["obs"].pop(picture)
+        assert got.shape == given.shape
+        assert np.abs(got.numpy().astype(int) - given.numpy()).max() <= 4
+    assert_equal(loaded.data, wanted.data)
+    assert (loaded.success, loaded.seed) == (True, 7)
+    assert handler.load_episode("demo_1", "cpu").success is None
+    assert "camera_rgb" not in handler.load_episode("demo_1", "cpu").data["obs"]
+    handler.close()
+
+    features = DatasetReader(tmp_path / "all.lerobot").features
+    assert features["observation.images.camera_rgb"].is_video
+    assert features["observation.state"].names == ["joint_pos.0", "joint_pos.1"]
+    assert features["observation.grid"].shape == (2, 3)
+    assert DatasetReader(tmp_path / "all.lerobot").fps == 50
+
+
+def test_records_the_configured_keys_only(tmp_path):
+    write(
+        tmp_path / "keys",
+        episode_of(),
+        state_observation_keys=["policy/contact", "policy/joint_pos"],
+        observation_keys_to_record=["policy/camera_rgb"],
+        task_description="Do it",
+    )
+    reader = DatasetReader(tmp_path / "keys.lerobot")
+    own = {name for name in reader.features if name.startswith(("observation", "action"))}
+    assert own == {"observation.state", "observation.images.camera_rgb", "action"}
+    assert reader.features["observation.state"].names == ["contact", "joint_pos.0", "joint_pos.1"]
+    assert reader.episode(0).task == "Do it"
+    handler = LeRobotDatasetFileHandler()
+    handler.open(str(tmp_path / "keys.lerobot"))
+    observations = handler.load_episode("demo_0", "cpu").data["obs"]
+    assert set(observations) == {"contact", "joint_pos"}
+    assert observations["contact"].dtype == torch.int64
+
+
+def test_a_concatenated_group_becomes_the_state(tmp_path):
+    episode = EpisodeData()
+    for step in range(3):
+        episode.add("obs", torch.arange(5.0) * step)
+        episode.add("actions", torch.zeros(2))
+    write(tmp_path / "flat", episode)
+    assert DatasetReader(tmp_path / "flat.lerobot").features["observation.state"].shape == (5,)
+    assert load_all(LeRobotDatasetFileHandler(), tmp_path / "flat")["demo_0"].data["obs"].shape == (3, 5)
+    with pytest.raises(ConfigError, match="LeRobotRecorderManagerCfg"):
+        write(tmp_path / "split", episode, state_observation_keys=["policy/joint_pos"])
+
+
+def test_continues_instead_of_overwriting(tmp_path, caplog):
+    write(tmp_path / "set", episode_of(3))
+    write(tmp_path / "set", episode_of(5))
+    assert list(load_all(LeRobotDatasetFileHandler(), tmp_path / "set")) == ["demo_0", "demo_1"]
+    with pytest.raises(FeatureError, match=r"'observation\.images\.mask'"):
+        write(tmp_path / "set", episode_of(3), observation_keys_to_record=["policy/joint_pos"])
+    assert len(load_all(LeRobotDatasetFileHandler(), tmp_path / "set")) == 2
+    write(tmp_path / "set", episode_of(2), overwrite=True)
+    assert len(load_all(LeRobotDatasetFileHandler(), tmp_path / "set")) == 1
+    (tmp_path / "mine.lerobot").mkdir()
+    (tmp_path / "mine.lerobot" / "notes.txt").write_text("keep")
+    with pytest.raises(DatasetError, match=r"notes\.txt"):
+        LeRobotDatasetFileHandler().create(str(tmp_path / "mine"))
+
+
+def test_names_and_numbers_of_episodes(tmp_path):
+    handler = LeRobotDatasetFileHandler()
+    handler.create(str(tmp_path / "named.hdf5"))
+    handler.add_env_args(SIM_ARGS)
+    handler.write_episode(EpisodeData())
+    handler.write_episode(episode_of(2))
+    handler.write_episode(episode_of(3), demo_id=41)
+    handler.write_episode(episode_of(4))
+    assert list(handler.get_episode_names()) == ["demo_0", "demo_41", "demo_1"]
+    assert (handler.demo_count, handler.get_num_episodes()) == (2, 2)
+    with pytest.raises(ValueError, match="demo_41"):
+        handler.write_episode(episode_of(2), demo_id=41)
+    assert len(handler.load_episode("demo_41", "cpu").data["actions"]) == 3
+    handler.set_env_name("Renamed-v0")
+    handler.close()
+    handler.open(str(tmp_path / "named.lerobot"), "a")
+    handler.write_episode(episode_of(5))
+    handler.close()
+    assert list(load_all(LeRobotDatasetFileHandler(), tmp_path / "named"))[-2:] == ["demo_1", "demo_3"]
+
+
+def test_an_episode_without_steps_is_left_out(tmp_path):
+    episode = EpisodeData()
+    episode.add("initial_state/x", torch.zeros(2))
+    write(tmp_path / "none", episode)
+    assert not (tmp_path / "none.lerobot").exists()
+
+
+def test_a_rate_that_nothing_tells_is_assumed_with_a_warning(tmp_path, caplog):
+    handler = LeRobotDatasetFileHandler()
+    handler.create(str(tmp_path / "unknown"), env_name="No-Such-Task-v0")
+    with caplog.at_level(logging.WARNING):
+        handler.write_episode(episode_of(2))
+    handler.close()
+    assert "30 are assumed" in caplog.text
+    assert DatasetReader(tmp_path / "unknown.lerobot").fps == 30
+    handler.create(str(tmp_path / "task"), env_name=TASK_ID)
+    handler.write_episode(episode_of(2))
+    handler.close()
+    assert DatasetReader(tmp_path / "task.lerobot").fps == 30
+
+
+@pytest.mark.parametrize(
+    ("given", "folder"),
+    [
+        ("a/set.hdf5", "a/set.lerobot"),
+        ("a/set", "a/set.lerobot"),
+        ("a/set.lerobot", "a/set.lerobot"),
+        ("a/set.v2", "a/set.v2.lerobot"),
+        ("a/set_failed", "a/set_failed.lerobot"),
+        ("a/set.lerobot_failed", "a/set_failed.lerobot"),
+    ],
+)
+def test_the_folder_of_a_path(tmp_path, given, folder):
+    assert dataset_folder(str(tmp_path / given)) == tmp_path / folder
+
+
+def test_mistakes_are_answered(tmp_path):
+    empty = LeRobotDatasetFileHandler.configured(observation_keys_to_record=[], state_observation_keys=[])
+    with pytest.raises(ConfigError, match="At least one of `observation_keys_to_record` or `state_observation_keys`"):
+        empty().create(str(tmp_path / "x"))
+    with pytest.raises(ConfigError, match="Did you mean 'state_observation_keys'"):
+        LeRobotDatasetFileHandler.configured(state_observation_key=["policy/x"])
+    with pytest.raises(ConfigError, match="Did you mean 'policy/joint_pos'"):
+        write(tmp_path / "x", episode_of(), state_observation_keys=["policy/joint_poss"])
+    with pytest.raises(ConfigError, match="picture"):
+        write(tmp_path / "x", episode_of(), state_observation_keys=["policy/camera_rgb"])
+    with pytest.raises(FeatureError, match="number of steps"):
+        episode = episode_of()
+        episode.add("obs/joint_pos", torch.zeros(2))
+        write(tmp_path / "x", episode)
+    handler = LeRobotDatasetFileHandler()
+    with pytest.raises(DatasetError, match="create"):
+        handler.flush()
+    with pytest.raises(DatasetError, match="no LeRobot dataset"):
+        handler.open(str(tmp_path / "nothing"))
+    write(tmp_path / "set", episode_of(2))
+    handler.open(str(tmp_path / "set"))
+    with pytest.raises(DatasetError, match="reading"):
+        handler.write_episode(episode_of(2))
+    with pytest.raises(DatasetError, match="Close it first"):
+        handler.create(str(tmp_path / "y"))
