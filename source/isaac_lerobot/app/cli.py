@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tasks(commands)
     _add_dataset_tools(commands)
     _add_convert(commands)
+    _add_replay(commands)
     _add_extension_folder(commands)
     return parser
 
@@ -120,6 +121,12 @@ def _sheet(args: argparse.Namespace) -> int:
 
     print(draw_contact_sheet(args.root, args.picture, max_episodes=args.episodes))
     return 0
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from isaac_lerobot.app.replay import add_replay_options
+
+    add_replay_options(commands.add_parser("replay", help="Play a dataset's episodes back in the simulator."))
 
 
 def _add_extension_folder(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -13,6 +13,9 @@ from isaac_lerobot.errors import ConfigError
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
 
+INTERRUPTED = 130
+"""Exit code after Ctrl+C, as shells have it."""
+
 
 def add_convert_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``convert``; those that a recording has too have its names."""
@@ -56,13 +59,16 @@ def run_convert(args: argparse.Namespace) -> int:
         raise ConfigError("Name what to convert and what to make: convert IN.hdf5 OUT, or convert IN OUT.hdf5.")
     *sources, target = (path.expanduser() for path in args.paths)
     backward = [source for source in sources if source.suffix.lower() not in HDF5_SUFFIXES]
-    if target.suffix.lower() in HDF5_SUFFIXES:
-        if len(sources) > 1 or not backward:
-            raise ConfigError(f"{target} is an HDF5 file, so name one LeRobot dataset to make it of.")
-        return _to_hdf5(args, sources[0], target)
-    if backward:
+    to_hdf5 = target.suffix.lower() in HDF5_SUFFIXES
+    if to_hdf5 and (len(sources) > 1 or not backward):
+        raise ConfigError(f"{target} is an HDF5 file, so name one LeRobot dataset to make it of.")
+    if not to_hdf5 and backward:
         raise ConfigError(f"{backward[0]} is no HDF5 file ({' or '.join(HDF5_SUFFIXES)}).")
-    return _to_lerobot(args, sources, target)
+    try:
+        return _to_hdf5(args, sources[0], target) if to_hdf5 else _to_lerobot(args, sources, target)
+    except KeyboardInterrupt:
+        print("Interrupted. What was converted is kept; the same command goes on from there.", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _to_lerobot(args: argparse.Namespace, sources: Sequence[Path], root: Path) -> int:

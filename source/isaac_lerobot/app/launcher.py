@@ -1,0 +1,88 @@
+"""Isaac Lab's launcher flags on our commands (``--device``, ``--viz``, ``--xr``, ``--kit_args``, …)."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from isaac_lerobot.errors import ConfigError, IsaacLeRobotError
+
+ISAAC_LAB_MISSING = (
+    "Isaac Lab is not installed in this Python environment. Run: python -m pip install 'isaaclab[isaacsim,all]' "
+    "--extra-index-url the vendor index"
+)
+
+
+def accept_launcher_flags(parser: argparse.ArgumentParser) -> None:
+    """Have a command accept what Isaac Lab's ``add_launcher_args`` adds.
+
+    Isaac Lab, which takes seconds to import, is asked only when this very command is used.
+    """
+    parse = parser.parse_known_args
+
+    def parse_with_launcher_flags(args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        with contextlib.suppress(ImportError):
+            from isaaclab.app import add_launcher_args
+
+            add_launcher_args(parser)
+            # The command line's own --verbose stands before the command and must not be reset here.
+            parser.set_defaults(verbose=argparse.SUPPRESS)
+        parser.__dict__.pop("parse_known_args", None)
+        return parse(args, namespace)
+
+    parser.parse_known_args = parse_with_launcher_flags  # type: ignore[method-assign, assignment]
+
+
+def require_isaac_lab() -> None:
+    """Make sure that Isaac Lab can be imported.
+
+    Raises:
+        ConfigError: It cannot; the message says what to type.
+    """
+    try:
+        import isaaclab.app  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] != "isaaclab":
+            raise
+        raise ConfigError(ISAAC_LAB_MISSING) from None
+
+
+def asked_device(args: argparse.Namespace) -> str | None:
+    """Return the simulation's device if one was asked for, else None: then the task decides."""
+    return args.device if getattr(args, "device_explicit", False) else None
+
+
+def launch_with(args: argparse.Namespace) -> Callable[[Any], AbstractContextManager[Any]]:
+    """Return a function that takes an environment's configuration to a context in which it can be built."""
+
+    def launch(env_cfg: Any) -> AbstractContextManager[Any]:
+        from isaaclab.app import launch_simulation
+
+        launched: AbstractContextManager[Any] = launch_simulation(env_cfg, args)
+        return launched
+
+    return launch
+
+
+def run_launched(env_cfg: Any, args: argparse.Namespace, body: Callable[[], int]) -> int:
+    """Call ``body`` while the simulation that a configuration needs is running; return its exit code.
+
+    Closing Kit may end the process. Errors are therefore printed, and the exit code is handed on, before that.
+    """
+    try:
+        with launch_with(args)(env_cfg):
+            try:
+                code = body()
+            except IsaacLeRobotError as error:
+                print(f"isaac-lerobot: {error}", file=sys.stderr)
+                code = 1
+            if code:
+                # Isaac Lab keeps the status of an exit, and would print a traceback for any other exception.
+                raise SystemExit(code)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
