@@ -63,13 +63,17 @@ def _absent(evidence: Evidence) -> Complaints:
 
 def _columns(evidence: Evidence) -> list[tuple[Parquet, Feature, pa.DataType]]:
     """Every column of every readable data file whose feature says what it must be, with its storage type."""
+    return [column for file in evidence.data_files for column in _columns_of(evidence, file)]
+
+
+def _columns_of(evidence: Evidence, file: Parquet) -> list[tuple[Parquet, Feature, pa.DataType]]:
     found = []
-    for file in evidence.data_files:
-        for name in file.schema.names if file.schema is not None else ():
-            feature = evidence.stored.get(name)
-            if feature is not None and (feature.is_number or feature.is_text or feature.is_camera):
-                kind = file.schema.field(name).type
-                found.append((file, feature, kind.storage_type if isinstance(kind, pa.ExtensionType) else kind))
+    stored = evidence.stored
+    for name in file.schema.names if file.schema is not None else ():
+        feature = stored.get(name)
+        if feature is not None and (feature.is_number or feature.is_text or feature.is_camera):
+            kind = file.schema.field(name).type
+            found.append((file, feature, kind.storage_type if isinstance(kind, pa.ExtensionType) else kind))
     return found
 
 
@@ -153,7 +157,7 @@ def _hint(evidence: Evidence) -> Complaints:
             continue
         if differing := sorted(set(hints) ^ set(file.schema.names)):
             yield file.name, f"its 'huggingface' metadata and its columns differ in {shortened(differing)}"
-        for _, feature, _ in (column for column in _columns(evidence) if column[0] is file):
+        for _, feature, _ in _columns_of(evidence, file):
             if feature.name in hints and not _same_hint(hints[feature.name], feature.huggingface()):
                 yield (
                     f"{file.name}, {feature.name}",

@@ -66,6 +66,8 @@ def _same_columns(evidence: Evidence) -> Complaints:
     readable = [file for file in evidence.episode_files if file.schema is not None]
     for file in readable[1:]:
         first, this = readable[0].schema, file.schema
+        if first.equals(this):
+            continue
         differing = [
             name for name in first.names if name in this.names and first.field(name).type != this.field(name).type
         ]

@@ -87,7 +87,7 @@ def _paths(evidence: Evidence) -> Complaints:
 
 def _splits(evidence: Evidence) -> Complaints:
     splits, total = evidence.info.get("splits"), evidence.info.get("total_episodes")
-    if splits is not None and (not isinstance(splits, dict) or splits.get("train") != f"0:{total}"):
+    if splits is not None and total and (not isinstance(splits, dict) or splits.get("train") != f"0:{total}"):
         yield _INFO, f"splits is {splits!r}, and the dataset's episodes are 0:{total}"
 
 
