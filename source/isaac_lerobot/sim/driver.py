@@ -174,9 +174,11 @@ class Driver:
     # ---- small things ------------------------------------------------------------------------------------------
 
     def _post_events(self) -> None:
-        if self._source is not None:
-            for event in self._source.events():
-                self.session.post(_command(event, self.session.state))
+        for event in self._source.events() if self._source is not None else ():
+            if event is TeleopEvent.RESET and self.session.status.success_steps > 0:
+                logger.warning("Manual reset ignored: the task has been solved, and the episode is about to be saved.")
+                continue
+            self.session.post(_command(event, self.session.state))
 
     def _loaded(self) -> EnvRecorder:
         if self._recorder is None:
