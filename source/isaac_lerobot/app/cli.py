@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="Log what happens inside.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_record(commands)
+    _add_record_demos(commands)
     _add_tasks(commands)
     _add_dataset_tools(commands)
     _add_convert(commands)
@@ -52,6 +53,13 @@ def _record(args: argparse.Namespace) -> int:
     from isaac_lerobot.app.script_host import record
 
     return record(recording_config(args, presets_folder()))
+
+
+def _add_record_demos(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from isaac_lerobot.app.record_demos import add_record_demos_options
+
+    parser = commands.add_parser("record-demos", help="Record as Isaac Lab's record_demos.py does, with its flags.")
+    add_record_demos_options(parser)
 
 
 def _add_tasks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -30,8 +30,11 @@ def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:
         Exit code: 0 when the target was reached, 1 when recording could not be done, 130 after Ctrl+C.
     """
     session = Session(config)
-    driver = Driver(session)
-    recording = AutomaticRecording(session)
+    return run(session, Driver(session), AutomaticRecording(session), stream)
+
+
+def run(session: Session, driver: Driver, recording: AutomaticRecording, stream: TextIO = sys.stderr) -> int:
+    """Let a driver step and a recording proceed until the end; see :func:`record` for the exit code."""
     progress = ProgressLine(stream)
     with _interrupt_quits(session) as interrupts:
         try:

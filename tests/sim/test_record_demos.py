@@ -1,0 +1,208 @@
+"""``record-demos``: Isaac Lab's script with its flags, into Isaac Lab's HDF5 or a LeRobot dataset."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import h5py
+import numpy as np
+import pytest
+
+from isaac_lerobot.app import cli
+from isaac_lerobot.app.demo_task import TASK_ID
+from isaac_lerobot.app.demo_task.operator import PickCubeOperator
+from isaac_lerobot.app.record_demos import add_record_demos_options, choose_device, prepare
+from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.dataset.check import check_dataset
+from isaac_lerobot.errors import DeviceError
+from isaac_lerobot.recording import RecordingConfig
+from isaac_lerobot.sim.success_term import SUCCESS
+from isaac_lerobot.sim.tasks import load_env_cfg
+from isaac_lerobot.sim.teleop import TeleopEvent
+
+IMPATIENT = "Impatient-Pick-Cube-v0"
+
+
+class ImpatientOperator(PickCubeOperator):
+    """Does the task; resets once in the middle of it, and again and again when it has just succeeded."""
+
+    def __init__(self, env: Any, *, seed: int = 0, fail: bool = False) -> None:
+        super().__init__(env, seed=seed, fail=fail)
+        self._inert = env.termination_manager
+        self._env_of_test = env
+        self._steps = 0
+        self._has_reset = False
+
+    def reset(self, env_ids: Sequence[int] | None = None) -> None:
+        super().reset(env_ids)
+        self._steps = 0
+
+    def advance(self) -> Any:
+        self._steps += 1
+        return super().advance()
+
+    def events(self) -> list[TeleopEvent]:
+        if self._steps == 20 and not self._has_reset:
+            self._has_reset = True
+            return [TeleopEvent.RESET]
+        holds = getattr(self._inert.get_term_cfg(SUCCESS).func, "holds", np.zeros(1, bool))
+        return [TeleopEvent.RESET] if holds[0] else []
+
+
+if IMPATIENT not in gym.registry:
+    gym.register(
+        id=IMPATIENT,
+        entry_point="isaaclab.envs:ManagerBasedRLEnv",
+        disable_env_checker=True,
+        kwargs={**gym.spec(TASK_ID).kwargs, "scripted_operator_entry_point": f"{__name__}:ImpatientOperator"},
+    )
+
+
+def record(*words: str | Path) -> int:
+    fixed = ["record-demos", "--teleop_device", "scripted", "--step_hz", "0", "--seed", "3", "--task", IMPATIENT]
+    return cli.main([*fixed, *(str(word) for word in words)])
+
+
+@pytest.fixture(scope="module")
+def lerobot_demos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("demos")
+    code = record("--dataset_file", folder / "my.hdf5", "--lerobot_format", "--num_demos", "2", "--cameras", "front")
+    assert code == 0
+    return folder / "my.lerobot"
+
+
+@pytest.fixture(scope="module")
+def hdf5_demos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("demos")
+    assert record("--dataset_file", folder / "sub" / "my.hdf5", "--num_demos", "1") == 0
+    return folder / "sub" / "my.hdf5"
+
+
+def test_lerobot(lerobot_demos):
+    """Everything of the policy group without a key being named; manual resets cost one attempt and no success."""
+    assert check_dataset(lerobot_demos, deep=True).ok
+    reader = DatasetReader(lerobot_demos)
+    assert [episode.success for episode in reader] == [True, True]
+    assert {name for name in reader.features if name.startswith(("observation", "action"))} == {
+        "observation.state",
+        "observation.joint_vel",
+        "observation.eef_pos",
+        "observation.gripper",
+        "observation.cube_pos",
+        "observation.images.front",
+        "action",
+    }
+    assert all(episode.length > 40 for episode in reader)
+
+
+def test_hdf5_by_isaac_labs_own_handler(hdf5_demos):
+    from isaaclab.utils.datasets import HDF5DatasetFileHandler
+
+    handler = HDF5DatasetFileHandler()
+    handler.open(str(hdf5_demos))
+    assert list(handler.get_episode_names()) == ["demo_0"]
+    assert handler.get_env_name() == IMPATIENT
+    episode = handler.load_episode("demo_0", "cpu")
+    handler.close()
+    assert episode.success
+    length = len(episode.data["actions"])
+    assert length > 40
+    assert episode.data["obs"]["joint_pos"].shape == (length, 7)
+    assert episode.data["obs"]["front_rgb"].shape == (length, 120, 160, 3)
+    assert episode.data["states"]["rigid_object"]["cube"]["root_pose"].shape == (length, 7)
+    assert episode.data["initial_state"]["articulation"]["robot"]["joint_position"].shape == (1, 7)
+
+
+def test_the_hdf5_file_is_converted_and_played_back(hdf5_demos, tmp_path, capsys):
+    assert cli.main(["convert", str(hdf5_demos), str(tmp_path / "converted")]) == 0
+    assert cli.main(["replay", str(tmp_path / "converted"), "--validate"]) == 0
+    assert "recorded success, replayed success" in capsys.readouterr().out
+
+
+def test_what_was_recorded_before_is_kept(hdf5_demos, capsys):
+    before = hdf5_demos.read_bytes()
+    assert record("--dataset_file", hdf5_demos, "--num_demos", "1") == 1
+    assert "exists already" in capsys.readouterr().err
+    assert hdf5_demos.read_bytes() == before
+    with h5py.File(hdf5_demos) as file:
+        assert list(file["data"]) == ["demo_0"]
+
+
+def test_the_guides_flags_and_defaults():
+    parser = argparse.ArgumentParser()
+    add_record_demos_options(parser)
+    args = parser.parse_args(["--task", "A", "--device", "cpu", "--viz", "kit", "--kit_args=--/a=1"])
+    assert args.teleop_device is None
+    assert args.dataset_file == Path("datasets/dataset.hdf5")
+    assert (args.lerobot_format, args.num_demos, args.num_success_steps, args.step_hz) == (False, 0, 10, 30)
+    assert args.reset_sim_buffer_each_episode
+    assert (args.device, args.visualizer, args.kit_args) == ("cpu", ["kit"], "--/a=1")
+    negated = parser.parse_args(["--task", "A", "--no-reset_sim_buffer_each_episode"])
+    assert not negated.reset_sim_buffer_each_episode
+    with pytest.raises(SystemExit):
+        parser.parse_args([])
+
+
+def test_the_configuration_is_prepared_for_demonstrations():
+    """On a task of Isaac Lab's own that draws commands anew."""
+    env_cfg = load_env_cfg(RecordingConfig(task="Isaac-Reach-Franka"))
+    assert env_cfg.num_rerenders_on_reset >= 1
+    prepare(env_cfg, xr=False)
+    bounds = env_cfg.commands.ee_pose.resampling_time_range
+    assert all(math.isfinite(bound) for bound in bounds)
+    assert min(bounds) > 24 * 60 * 60
+    assert env_cfg.terminations.time_out is None
+    assert not env_cfg.observations.policy.concatenate_terms
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (None, "The teleop device 'keyboard' needs Isaac Sim's window"),
+        ("keyboard", "Start with --viz kit to get a window. What can be used here: scripted, scripted-fail, zero"),
+        ("gamepad", "The teleop device 'gamepad' needs Isaac Sim's window"),
+        ("spacemouse", "The teleop device 'spacemouse' "),
+        ("handtracking", "is not configured by this task (it has no env_cfg.isaac_teleop). What can be used here:"),
+        ("keybord", "There is no teleop device 'keybord'"),
+    ],
+)
+def test_devices_that_are_not_here(asked, message):
+    env_cfg = load_env_cfg(RecordingConfig(task=TASK_ID))
+    with pytest.raises(DeviceError) as caught:
+        choose_device(env_cfg, TASK_ID, asked, has_window=False)
+    assert message in str(caught.value)
+
+
+def test_a_window_that_will_be_there_is_waited_for():
+    env_cfg = load_env_cfg(RecordingConfig(task=TASK_ID))
+    assert choose_device(env_cfg, TASK_ID, None, has_window=True) == "keyboard"
+    assert choose_device(env_cfg, TASK_ID, "scripted", has_window=False) == "scripted"
+
+
+@pytest.mark.parametrize(
+    ("words", "module", "message"),
+    [
+        (
+            ["--lerobot_format"],
+            "pyarrow",
+            "Recording in LeRobot format needs pyarrow, which is not installed. Run: python -m pip install 'pyarrow'",
+        ),
+        (
+            ["--lerobot_format"],
+            "imageio_ffmpeg",
+            "Recording in LeRobot format needs imageio_ffmpeg, which is not installed. "
+            "Run: python -m pip install 'imageio[ffmpeg]'",
+        ),
+        ([], "h5py", "Recording to HDF5 needs h5py, which is not installed. Run: python -m pip install 'h5py'"),
+    ],
+)
+def test_missing_packages_are_named_with_the_line_to_type(monkeypatch, capsys, words, module, message):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert record(*words) == 1
+    assert message in capsys.readouterr().err

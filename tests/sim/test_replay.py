@@ -1,0 +1,123 @@
+"""What was recorded plays back in the simulator: from the same state, with the same outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recordings import run, session_for
+
+from isaac_lerobot.app import cli
+from isaac_lerobot.app.demo_task import TASK_ID
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter
+from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.recording import SessionState
+from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.tools.replay import Replay
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory) -> Path:
+    """Two demos of the demo task that succeeded, without pictures."""
+    root = tmp_path_factory.mktemp("replay") / "dataset"
+    session = session_for(
+        TASK_ID, root, teleop_device="scripted", num_demos=2, state_keys=["policy/joint_pos"], cameras=[], seed=5
+    )
+    driver = Driver(session)
+    try:
+        assert run(driver).state is SessionState.FINISHED
+    finally:
+        driver.shutdown()
+    return root
+
+
+@pytest.fixture(scope="module")
+def replay(recorded, make_module_env):
+    env = make_module_env(TASK_ID)
+    env.reset()
+    playing = Replay(env, DatasetReader(recorded))
+    yield playing
+    playing.close()
+
+
+@pytest.mark.parametrize("index", [1, 0])
+def test_actions_lead_to_the_same_states_and_to_success(replay, recorded, index):
+    counted = []
+    report = replay.play_actions(index, compare=True, on_frame=counted.append)
+    length = DatasetReader(recorded).episode(index).length
+    assert counted == list(range(1, length + 1))
+    assert (report.frames, report.recorded_success, report.replayed_success) == (length, True, True)
+    assert set(report.deviations) == {
+        *(f"articulation/robot/{name}" for name in ("root_pose", "root_velocity", "joint_position", "joint_velocity")),
+        *(f"rigid_object/cube/{name}" for name in ("root_pose", "root_velocity")),
+    }
+    # The same solver on the same machine: far below what a person could see.
+    assert max(deviation.value for deviation in report.deviations.values()) < 1e-4
+
+
+def test_states_are_set_without_physics(replay):
+    report = replay.play_states(0, on_frame=lambda count: None)
+    assert report.replayed_success
+
+
+def test_what_deviates_is_told(replay, recorded, tmp_path):
+    """The actions of one episode from the initial state of another, whose cube lies elsewhere."""
+    reader = DatasetReader(recorded)
+    features = {name: reader.info["features"][name] for name in ("observation.state", "action")}
+    first, second = reader.episode(0), reader.episode(1)
+    with DatasetWriter.create(tmp_path / "mixed", reader.fps, features) as writer:
+        episode = writer.begin_episode("Mixed")
+        kept = first.sidecar()
+        length = min(first.length, second.length)
+        for row in range(length):
+            frame = {"observation.state": first["observation.state"][row], "action": second["action"][row]}
+            episode.add_frame(frame, {name: column[row] for name, column in kept.frames.items()})
+        episode.save(True, arrays=kept.arrays)
+    mixed = Replay(replay._env, DatasetReader(tmp_path / "mixed"))
+    try:
+        report = mixed.play_actions(0, compare=True, on_frame=lambda count: None)
+    finally:
+        mixed.close()
+    assert not report.replayed_success
+    _, deviation = report.largest
+    assert deviation.value > 0.1
+    assert 0 < deviation.frame < length
+
+
+def test_an_episode_without_its_initial_state_is_refused(replay, tmp_path):
+    features = {"action": {"dtype": "float32", "shape": (6,), "names": None}}
+    with DatasetWriter.create(tmp_path / "foreign", 30, features) as writer:
+        episode = writer.begin_episode("Somebody else's")
+        episode.add_frame({"action": [0.0] * 6})
+        episode.save()
+    foreign = Replay(replay._env, DatasetReader(tmp_path / "foreign"))
+    try:
+        with pytest.raises(DatasetError, match="without its initial state"):
+            foreign.play_actions(0, compare=False, on_frame=lambda count: None)
+    finally:
+        foreign.close()
+
+
+def test_the_command(recorded, tmp_path, capsys):
+    """From HDF5 and back as well: what was converted is played like what was recorded."""
+    assert cli.main(["convert", str(recorded), str(tmp_path / "demos.hdf5")]) == 0
+    assert cli.main(["convert", str(tmp_path / "demos.hdf5"), str(tmp_path / "again")]) == 0
+    for root in (recorded, tmp_path / "again"):
+        capsys.readouterr()
+        assert cli.main(["replay", str(root), "--episode", "1", "--validate"]) == 0
+        out, _ = capsys.readouterr()
+        assert "Episode 1: " in out
+        assert "recorded success, replayed success" in out
+        assert "rigid_object/cube/root_pose" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--episode", "7"], "has the episodes 0 to 1, not 7"),
+        (["--task", "Isaac-LeRobot-Pick-Cub-v0"], f"Did you mean '{TASK_ID}'"),
+    ],
+)
+def test_what_a_user_reads(recorded, capsys, words, message):
+    assert cli.main(["replay", str(recorded), *words]) == 1
+    assert message in capsys.readouterr().err
