@@ -19,6 +19,7 @@ from isaaclab.utils.math import quat_from_matrix
 from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
 from isaaclab_newton.renderers import NewtonWarpRendererCfg
 
+from isaac_lerobot.app.demo_task import TASK_DESCRIPTION
 from isaac_lerobot.app.demo_task import mdp as task_mdp
 from isaac_lerobot.app.demo_task.arm_usd import arm_usd_path
 from isaac_lerobot.app.demo_task.geometry import ARM_JOINTS, HAND, MAX_OPENING
@@ -244,6 +245,10 @@ class PickCubeEnvCfg(ManagerBasedRLEnvCfg):  # type: ignore[misc]
     decimation: int = 1
     episode_length_s: float = 20.0
     num_rerenders_on_reset: int = 1
+
+    # What a recording calls the work and the robot, where nobody says otherwise.
+    task_description: str = TASK_DESCRIPTION
+    robot_type: str = "pick_cube_arm"
 
     def __post_init__(self) -> None:
         """Find the robot's file, which is written on first use."""
