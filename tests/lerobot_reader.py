@@ -78,6 +78,13 @@ class LerobotReader:
             columns: dict[str, Any] = dict(archive)
         return LerobotDataset(answer["episodes"], columns | answer["texts"], answer["statistics"], answer["fps"])
 
+    def write(self, root: Path, fps: int, features: dict[str, Any], episodes: list[list[dict[str, Any]]]) -> None:
+        """Write a dataset with the real lerobot; frames hold lists or arrays, the task is "theirs"."""
+        frames = [
+            [{name: np.asarray(value).tolist() for name, value in one.items()} for one in many] for many in episodes
+        ]
+        self._ask({"root": str(root), "fps": fps, "features": features, "episodes": frames})
+
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -116,6 +123,11 @@ def serve(folder: Path) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
+            if "episodes" in request:
+                _write(LeRobotDataset, request)
+                answers.write("{}\n")
+                answers.flush()
+                continue
             with tempfile.TemporaryDirectory(dir=folder) as cache:
                 datasets.config.HF_DATASETS_CACHE = Path(cache)
                 answer = _read(LeRobotDataset("test/test", root=request["root"]), request["frames"], folder)
@@ -123,6 +135,20 @@ def serve(folder: Path) -> None:
             answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:1500]}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _write(kind: Any, request: dict[str, Any]) -> None:
+    features = request["features"]
+    dataset = kind.create("test/test", request["fps"], features, root=request["root"], robot_type="theirs")
+    for frames in request["episodes"]:
+        for values in frames:
+            arrays = {
+                name: np.asarray(value, "uint8" if features[name]["dtype"] == "video" else features[name]["dtype"])
+                for name, value in values.items()
+            }
+            dataset.add_frame(arrays | {"task": "theirs"})
+        dataset.save_episode()
+    dataset.finalize()
 
 
 def _read(dataset: Any, frames: list[int] | None, folder: Path) -> dict[str, Any]:

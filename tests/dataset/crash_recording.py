@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-LENGTHS = (3, 1, 2)
-"""Frames of the episodes: two in a first session, one appended in a second."""
+LENGTHS = (3, 2)
+"""Frames of the episodes: one in a first session, one appended in a second."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CrashRecorder:
         )
 
     def run(self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True) -> Outcome:
-        """Record two episodes into a new ``root``, or append one; be killed before a durable step or after a time."""
+        """Record an episode into a new ``root``, or append one; be killed before a durable step or after a time."""
         request = {"root": str(root), "kill_at": kill_at, "kill_after_s": kill_after_s, "atomic": atomic}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -85,7 +85,7 @@ def serve() -> None:
 
 
 def _record(request: dict, log: Path) -> None:
-    """Record two episodes into a new dataset, or append a third; never returns."""
+    """Record an episode into a new dataset, or append another; never returns."""
     from recordings import FEATURES, frame
 
     from isaac_lerobot.dataset import DatasetWriter, durable
@@ -110,9 +110,9 @@ def _record(request: dict, log: Path) -> None:
             durable._exchange_atomically = lambda first, second: False
         root = request["root"]
         if Path(root, "meta/info.json").exists():
-            writer, lengths = DatasetWriter.append(root, on_committed=on_committed), LENGTHS[2:]
+            writer, lengths = DatasetWriter.append(root, on_committed=on_committed), LENGTHS[1:]
         else:
-            writer, lengths = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed), LENGTHS[:2]
+            writer, lengths = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed), LENGTHS[:1]
         first = writer.status.committed_episodes
         lost = writer.begin_episode("never saved")
         lost.add_frame(frame(99, 0), {"state": 1.0})

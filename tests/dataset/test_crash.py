@@ -25,10 +25,10 @@ def recorder() -> Iterator[CrashRecorder]:
 
 
 @pytest.fixture(scope="module")
-def two_episodes(recorder, tmp_path_factory) -> Path:
-    """A closed dataset with the first two episodes."""
+def closed(recorder, tmp_path_factory) -> Path:
+    """A closed dataset with the first episode."""
     root = tmp_path_factory.mktemp("base") / "set"
-    assert recorder.run(root).committed == 2
+    assert recorder.run(root).committed == 1
     return root
 
 
@@ -83,52 +83,52 @@ def check_after_kill(root: Path, committed: int, survivors: Survivors) -> None:
 
 
 @pytest.mark.parametrize("appended", [False, True], ids=["new", "appended"])
-def test_killed_before_every_durable_step(tmp_path, recorder, two_episodes, survivors, appended):
-    whole = recorder.run(prepared(tmp_path / "whole", two_episodes, appended))
+def test_killed_before_every_durable_step(tmp_path, recorder, closed, survivors, appended):
+    whole = recorder.run(prepared(tmp_path / "whole", closed, appended))
     assert not whole.killed
-    assert len(whole.steps) > 60
+    assert len(whole.steps) > 50
     for step, what in enumerate(whole.steps):
-        root = prepared(tmp_path / f"step{step}", two_episodes, appended)
+        root = prepared(tmp_path / f"step{step}", closed, appended)
         outcome = recorder.run(root, kill_at=step)
         assert outcome.killed
         try:
-            check_after_kill(root, 2 * appended + outcome.committed, survivors)
+            check_after_kill(root, appended + outcome.committed, survivors)
         except BaseException as error:
             error.add_note(f"killed before step {step}: {what}")
             raise
         shutil.rmtree(root)
 
 
-def test_killed_between_renames_where_folders_cannot_be_exchanged(tmp_path, recorder, two_episodes, lerobot):
+def test_killed_between_renames_where_folders_cannot_be_exchanged(tmp_path, recorder, closed, lerobot):
     """Then there is an instant without ``data`` or ``meta``; the next open ends it."""
-    whole = recorder.run(prepared(tmp_path / "whole", two_episodes, True), atomic=False)
+    whole = recorder.run(prepared(tmp_path / "whole", closed, True), atomic=False)
     exchanges = [step for step, what in enumerate(whole.steps) if what.startswith("exchange")]
     assert len(exchanges) == 6
     for step in exchanges:
-        root = prepared(tmp_path / f"step{step}", two_episodes, True)
+        root = prepared(tmp_path / f"step{step}", closed, True)
         assert recorder.run(root, kill_at=step, atomic=False).killed
         with DatasetWriter.append(root) as writer:
-            assert record(writer, 3, 2) == 3
-        check_read(lerobot.read(root), [*enumerate(LENGTHS), (3, 2)])
+            assert record(writer, 2, 2) == 2
+        check_read(lerobot.read(root), [*enumerate(LENGTHS), (2, 2)])
 
 
-def test_killed_at_random_times(tmp_path, recorder, two_episodes, survivors):
+def test_killed_at_random_times(tmp_path, recorder, closed, survivors):
     chance = random.Random(3)
     killed = 0
     for trial in range(30):
         appended = trial % 2 == 1
-        root = prepared(tmp_path / f"trial{trial}", two_episodes, appended)
+        root = prepared(tmp_path / f"trial{trial}", closed, appended)
         outcome = recorder.run(root, kill_after_s=chance.uniform(0.01, 0.4))
         killed += outcome.killed
         if outcome.killed and root.exists():
-            check_after_kill(root, 2 * appended + outcome.committed, survivors)
+            check_after_kill(root, appended + outcome.committed, survivors)
     assert killed >= 15
 
 
-def prepared(root: Path, two_episodes: Path, appended: bool) -> Path:
-    """A place to record into: nothing, or a copy of the dataset with two episodes."""
+def prepared(root: Path, closed: Path, appended: bool) -> Path:
+    """A place to record into: nothing, or a copy of the dataset with one episode."""
     if appended:
-        shutil.copytree(two_episodes, root)
+        shutil.copytree(closed, root)
     return root
 
 

@@ -122,6 +122,32 @@ def test_append_goes_on_where_the_dataset_ended(tmp_path, lerobot):
     assert repair_dataset(root, dry_run=True) == []
 
 
+def test_append_to_a_dataset_that_lerobot_wrote(tmp_path, lerobot):
+    root = tmp_path / "set"
+    camera = FEATURES["observation.images.front"] | {"names": ["height", "width", "channels"]}
+    features = FEATURES | {"observation.images.front": camera | {"shape": (64, 64, 3)}}
+
+    def wide(episode: int, number: int) -> dict:
+        return frame(episode, number) | {"observation.images.front": picture(episode, number, 64, 64)}
+
+    lerobot.write(root, 30, features, [[wide(episode, number) for number in range(4)] for episode in range(2)])
+    with DatasetWriter.append(root, fps=30, features=features, robot_type="theirs") as writer:
+        assert writer.codec.canonical == "av1"
+        episode = writer.begin_episode("ours")
+        for number in range(5):
+            episode.add_frame(wide(2, number))
+        assert episode.save(success=True) == 2
+    read = lerobot.read(root)
+    assert read.lengths == [4, 4, 5]
+    assert [row["success"] for row in read.episodes] == [None, None, True]
+    assert [row["tasks"] for row in read.episodes] == [["theirs"], ["theirs"], ["ours"]]
+    for index, length in enumerate(read.lengths):
+        want = [wide(index, number) for number in range(length)]
+        check_pictures(read.rows(index)["observation.images.front"], [one["observation.images.front"] for one in want])
+        np.testing.assert_array_equal(read.rows(index)["action"], np.stack([one["action"] for one in want]))
+    assert repair_dataset(root, dry_run=True) == []
+
+
 def test_append_without_closing_or_joining(tmp_path, lerobot):
     root = tmp_path / "set"
     writer = DatasetWriter.create(root, fps=30, features=FEATURES)
