@@ -6,7 +6,10 @@ TOOLS := .venv/bin
 # Isaac Lab brings packages whose pytest plugins have no business here.
 PYTEST := $(PYTHON) -m pytest -q -p no:dash -p no:anyio $(PYTEST_ARGS)
 
-.PHONY: help setup demo test lint test-dataset test-recording test-sim test-kit bench soak panel lock clean
+FOLDERS := dataset recording tools sim kit
+
+.NOTPARALLEL:
+.PHONY: help setup demo test lint $(FOLDERS:%=test-%) bench soak panel lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -18,7 +21,7 @@ demo: setup ## Record the demo dataset in a real Kit, through the panel
 	@$(PYTHON) tests/host/demo.py
 
 # The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
-test: lint test-dataset test-recording test-sim test-kit ## Run every check and test
+test: lint $(FOLDERS:%=test-%) ## Run every check and test
 	@printf '\nAll checks and tests passed.\n'
 
 lint: setup ## Style, types and the floors of the house
@@ -27,7 +30,7 @@ lint: setup ## Style, types and the floors of the house
 	$(TOOLS)/mypy
 	$(TOOLS)/lint-imports --no-cache
 
-test-dataset test-recording test-sim test-kit: test-%: setup
+$(FOLDERS:%=test-%): test-%: setup
 	@if [ -d tests/$* ]; then echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*; fi
 
 bench: setup ## Measure the writer's speed

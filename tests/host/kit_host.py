@@ -100,6 +100,13 @@ class KitHost:
             self.update()
             time.sleep(0.001)
 
+    def wait(self, seconds: float) -> None:
+        """Let the application run for some time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.update()
+            time.sleep(0.001)
+
     def enable(self, extension: str, enabled: bool = True) -> None:
         """Enable or disable an extension while the application runs."""
         self._app.extension_manager.set_extension_enabled_immediate(extension, enabled)

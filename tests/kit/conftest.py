@@ -1,12 +1,52 @@
 """One real Kit for all tests of this folder: it can be started once per process."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import pytest
+from panel_operator import WINDOW, Operator
 
 from host.kit_host import RECORDER, KitHost
 
 
 @pytest.fixture(scope="session")
-def kit():
-    host = KitHost(extensions=[RECORDER, "host.probe"])
+def kit() -> Iterator[KitHost]:
+    host = KitHost(extensions=["host.probe"])
     yield host
     host.shutdown()
+
+
+@pytest.fixture
+def open_recorder(kit):
+    """Opens the recorder anew, with the settings given, and nothing remembered."""
+    import carb.settings
+
+    from isaac_lerobot.kit import settings as recorder_settings
+
+    settings = carb.settings.get_settings()
+
+    def open_it(**values: object) -> Operator:
+        kit.enable(RECORDER, enabled=False)
+        settings.destroy_item(recorder_settings.ROOT)
+        for name, value in values.items():
+            settings.set(f"{recorder_settings.ROOT}/{name}", value)
+        kit.enable(RECORDER)
+        from isaac_lerobot.kit.recorder import current
+
+        kit.until(current, 30, "the open recorder")
+        kit.place(WINDOW, 0, 0, 460, 800)
+        operator = Operator(kit, current().session)
+        operator.look()
+        return operator
+
+    settings.destroy_item(recorder_settings.MEMORY)
+    yield open_it
+    kit.enable(RECORDER, enabled=False)
+    settings.destroy_item(recorder_settings.ROOT)
+    settings.destroy_item(recorder_settings.MEMORY)
+
+
+@pytest.fixture
+def operator(open_recorder) -> Operator:
+    return open_recorder()

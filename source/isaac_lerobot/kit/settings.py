@@ -68,10 +68,13 @@ def remember(config: RecordingConfig) -> None:
     settings = carb.settings.get_settings()
     for name, value in config.model_dump(mode="json", include=set(_REMEMBERED)).items():
         path = f"{MEMORY}/{name}"
-        if value in (None, []):
-            settings.destroy_item(path)
-        elif isinstance(value, list):
+        settings.destroy_item(path)
+        if value is None:
+            continue
+        if isinstance(value, list) and value:
             settings.set_string_array(path, value)
+        elif isinstance(value, list):
+            settings.set_string(path, "")  # Kit has no empty list
         else:
             settings.set(path, value)
 
@@ -85,7 +88,7 @@ def _values(path: str) -> dict[str, Any]:
     if not isinstance(found, Mapping):
         return {}
     lists = {name for name, field in RecordingConfig.model_fields.items() if "tuple" in str(field.annotation)}
-    # Kit cannot tell an empty list from an empty table.
+    # Kit reads an empty list on a command line as an empty table, and cannot keep one.
     return {name: [] if name in lists and value in ({}, "") else value for name, value in found.items()}
 
 
