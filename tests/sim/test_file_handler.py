@@ -43,11 +43,13 @@ def episode_of(steps: int = 4, success: bool | None = True, **more: torch.Tensor
 def write(path, *episodes, **settings) -> None:
     handler = LeRobotDatasetFileHandler.configured(**settings)()
     handler.create(str(path), env_name="Some-Env-v0")
-    handler.add_env_args(SIM_ARGS)
-    for episode in episodes:
-        handler.write_episode(episode)
-    handler.flush()
-    handler.close()
+    try:
+        handler.add_env_args(SIM_ARGS)
+        for episode in episodes:
+            handler.write_episode(episode)
+        handler.flush()
+    finally:
+        handler.close()
 
 
 @pytest.mark.parametrize("num_envs", [1, 4])
@@ -214,10 +216,10 @@ def test_mistakes_are_answered(tmp_path):
         write(tmp_path / "x", episode_of(), state_observation_keys=["policy/joint_poss"])
     with pytest.raises(ConfigError, match="picture"):
         write(tmp_path / "x", episode_of(), state_observation_keys=["policy/camera_rgb"])
+    uneven = episode_of()
+    uneven.add("obs/joint_pos", torch.zeros(2))
     with pytest.raises(FeatureError, match="number of steps"):
-        episode = episode_of()
-        episode.add("obs/joint_pos", torch.zeros(2))
-        write(tmp_path / "x", episode)
+        write(tmp_path / "x", uneven)
     handler = LeRobotDatasetFileHandler()
     with pytest.raises(DatasetError, match="create"):
         handler.flush()

@@ -80,7 +80,10 @@ class LeRobotRecorderManagerCfg(_StreamingRecorderManagerCfg):
             delattr(cls, name)
             cls.__annotations__.pop(name, None)
         if own:
-            term = cls.__dict__.get("record_lerobot") or cls().record_lerobot
+            # The class is not a configclass yet: its decorator comes after this, and makes a field of what is set here.
+            bases = (base.__dict__.get("__dataclass_fields__", {}) for base in cls.__mro__)
+            fields = next(found for found in bases if "record_lerobot" in found)
+            term = cls.__dict__.get("record_lerobot") or fields["record_lerobot"].default_factory()
             cls.record_lerobot = term.replace(**own)
 
     def __setattr__(self, name: str, value: Any) -> None:

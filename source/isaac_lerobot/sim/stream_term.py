@@ -82,8 +82,8 @@ class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
         return None, None
 
     def close(self, file_path: str) -> None:
-        """Throw away what was not exported."""
-        self.reset()
+        """Throw away what was not exported; the environment may be gone already."""
+        self.reset(list(self._episodes))
 
     def _open(self) -> FrameReader:
         """Find out what to record; possible from the first step on, when all buffers are filled."""

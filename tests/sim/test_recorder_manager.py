@@ -1,0 +1,214 @@
+"""The streaming recorder manager: what a recorder manager records, without holding it."""
+
+import copy
+import gc
+import re
+
+import numpy as np
+import pytest
+import torch
+from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManagerCfg
+from isaaclab.managers import DatasetExportMode
+from isaaclab.managers.recorder_manager import RecorderManagerBaseCfg
+from isaaclab.utils import configclass
+from isaaclab.utils.datasets import HDF5DatasetFileHandler
+
+from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.errors import ConfigError, TaskError
+from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+from isaac_lerobot.sim.recorder_manager_cfg import LeRobotRecorderManagerCfg
+from sim.counter_task import TASK_ID, CounterSource
+from sim.isaac_episodes import BothHandlers, assert_same_episode, load_all, play, success_term
+
+KEYS = ["policy/step", "policy/env_id", "policy/global_step"]
+
+
+@configclass
+class BothRecordersCfg(ActionStateRecorderManagerCfg, LeRobotRecorderManagerCfg):
+    """Isaac Lab's own terms collect beside the streaming one; each handler gets its own."""
+
+    dataset_file_handler_class_type: type = BothHandlers
+    task_description: str = "Count"
+
+
+def streaming(path, **values):
+    return LeRobotRecorderManagerCfg(dataset_export_dir_path=str(path), **values)
+
+
+def names_of(path):
+    return list(load_all(LeRobotDatasetFileHandler(), path))
+
+
+@pytest.mark.parametrize("num_envs", [1, 4])
+def test_streams_what_the_hdf5_handler_keeps(make_env, tmp_path, num_envs):
+    recorders = BothRecordersCfg(dataset_export_dir_path=str(tmp_path))
+    env = make_env(TASK_ID, num_envs=num_envs, recorders=recorders, **{"terminations.success": success_term()})
+    play(env)
+    env.close()
+    theirs = load_all(HDF5DatasetFileHandler(), tmp_path / "dataset.hdf5")
+    ours = load_all(LeRobotDatasetFileHandler(), tmp_path / "dataset.lerobot")
+    assert set(ours) == set(theirs)
+    assert len(ours) >= 4 * num_envs
+    for name, episode in theirs.items():
+        assert_same_episode(ours[name], episode)
+    assert DatasetReader(tmp_path / "dataset.lerobot").episode(0).task == "Count"
+
+
+def test_export_modes(make_env, tmp_path):
+    """Of the 40 steps' episodes of env 0, two succeed (after 8 and 27 steps); the last one is not complete."""
+    found = {}
+    for mode in DatasetExportMode:
+        path = tmp_path / mode.name
+        recorders = streaming(path, dataset_export_mode=mode, state_observation_keys=KEYS)
+        env = make_env(TASK_ID, recorders=recorders, **{"terminations.success": success_term()})
+        play(env, manual_reset_at=None)
+        manager = env.recorder_manager
+        counts = (manager.exported_successful_episode_count, manager.exported_failed_episode_count)
+        del manager
+        env.close()
+        datasets = {folder.name: [episode.success for episode in DatasetReader(folder)] for folder in path.glob("*")}
+        found[mode] = (counts, datasets)
+    everything = found[DatasetExportMode.EXPORT_ALL][1]["dataset.lerobot"]
+    succeeded, failed = [True] * everything.count(True), [False] * everything.count(False)
+    assert len(succeeded) == 2
+    assert len(failed) >= 2
+    assert found[DatasetExportMode.EXPORT_NONE][1] == {}
+    assert found[DatasetExportMode.EXPORT_SUCCEEDED_ONLY][1] == {"dataset.lerobot": succeeded}
+    assert found[DatasetExportMode.EXPORT_SUCCEEDED_FAILED_IN_SEPARATE_FILES][1] == {
+        "dataset.lerobot": succeeded,
+        "dataset_failed.lerobot": failed,
+    }
+    for mode in (DatasetExportMode.EXPORT_ALL, DatasetExportMode.EXPORT_SUCCEEDED_ONLY):
+        assert found[mode][0] == (len(succeeded), len(failed))
+
+
+def test_scripts_export_and_discard_as_with_hdf5(make_env, tmp_path):
+    """The sequence of record_demos.py, its reset key, and the manager's own switches."""
+    recorders = streaming(tmp_path, state_observation_keys=KEYS, export_in_record_pre_reset=False)
+    recorders.export_in_close = True
+    env = make_env(TASK_ID, recorders=recorders, **{"terminations.time_out": None, "terminations.failure": None})
+    manager, source = env.recorder_manager, CounterSource(env)
+
+    def steps(number):
+        for _ in range(number):
+            env.step(source.advance())
+
+    env.reset()
+    steps(3)
+    manager.record_pre_reset([0], force_export_or_skip=False)
+    manager.set_success_to_episodes([0], torch.tensor([[True]]))
+    manager.export_episodes([0])
+    steps(2)  # begins a new episode without a reset; a reset without an export throws it away
+    env.reset()
+    steps(4)
+    manager.reset()
+    env.reset()
+    steps(5)
+    manager.export_episodes([0], demo_ids=[17])
+    steps(6)
+    del manager  # closes when nobody holds it, as Isaac Lab has it
+    env.close()
+    episodes = load_all(LeRobotDatasetFileHandler(), tmp_path / "dataset")
+    lengths = {name: (len(episode.data["actions"]), episode.success) for name, episode in episodes.items()}
+    assert lengths == {"demo_0": (3, True), "demo_17": (5, None), "demo_1": (6, None)}
+    assert not (tmp_path / "dataset.lerobot" / ".recording").exists()
+
+
+def test_splits_a_concatenated_group_and_keeps_its_order(make_env, tmp_path):
+    recorders = streaming(tmp_path, observation_keys_to_record=["flat/cube_pos"])
+    recorders.state_observation_keys = ["flat/step", "policy/global_step"]
+    recorders.robot_type = "cube"
+    env = make_env(TASK_ID, num_envs=2, recorders=recorders)
+    env.reset()
+    source, flat = CounterSource(env), []
+    for _ in range(14):
+        flat.append(env.obs_buf["flat"].numpy().copy())
+        env.step(source.advance())
+    env.close()
+    reader = DatasetReader(tmp_path / "dataset.lerobot")
+    assert reader.features["observation.state"].names == ["step", "global_step"]
+    assert reader.robot_type == "cube"
+    assert reader.attributes["attributes"]["env_name"] == TASK_ID
+    assert [episode.length for episode in reader] == [4, 12]
+    for env_id, episode in ((1, reader.episode(0)), (0, reader.episode(1))):
+        wanted = np.stack(flat)[: episode.length, env_id]
+        np.testing.assert_array_equal(episode["observation.state"], wanted[:, [4, 0]])
+        np.testing.assert_array_equal(episode["observation.cube_pos"], wanted[:, 1:4])
+    handler = LeRobotDatasetFileHandler()
+    handler.open(str(tmp_path / "dataset"))
+    observations = handler.load_episode("demo_0", "cpu").data["obs"]
+    assert set(observations) == {"flat", "global_step"}
+    assert set(observations["flat"]) == {"step", "cube_pos"}
+
+
+def test_holds_nothing_for_the_episode(make_env, tmp_path):
+    recorders = streaming(tmp_path, state_observation_keys=KEYS)
+    ends = {"terminations.time_out": None, "terminations.failure": None}
+    env = make_env(TASK_ID, recorders=recorders, **ends)
+    env.reset()
+    source = CounterSource(env)
+    sizes = []
+    for _ in range(3):
+        for _ in range(60):
+            env.step(source.advance())
+        gc.collect()
+        sizes.append(sum(kept.numel() for kept in gc.get_objects() if isinstance(kept, torch.Tensor)))
+    assert sizes[1] == sizes[2], "tensors pile up"
+    assert list(env.recorder_manager.get_episode(0).data) == ["lerobot"]
+    env.recorder_manager.export_episodes()
+    env.close()
+    assert DatasetReader(tmp_path / "dataset.lerobot").episode(0).length == 180
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            {"state_observation_keys": [], "observation_keys_to_record": []},
+            ConfigError,
+            "At least one of `observation_keys_to_record` or `state_observation_keys` must be configured",
+        ),
+        ({"state_observation_keys": []}, ConfigError, "both are empty"),
+        (
+            {"state_observation_keys": ["policy/stepp"]},
+            TaskError,
+            "state_observation_keys: Counter-v0 has no observation term 'policy/stepp'. Did you mean 'policy/step'",
+        ),
+        (
+            {"observation_keys_to_record": ["policy/step", "flat/step"]},
+            ConfigError,
+            "policy/step and flat/step would both be recorded as observation.step",
+        ),
+        ({"state_observation_keys": KEYS, "cameras": ["front"]}, TaskError, "no camera 'front'"),
+        ({"state_observation_keys": KEYS, "codec": "h265"}, ConfigError, "h264"),
+        (
+            {"state_observation_keys": KEYS, "dataset_file_handler_class_type": HDF5DatasetFileHandler},
+            ConfigError,
+            "dataset_file_handler_class_type is HDF5DatasetFileHandler",
+        ),
+    ],
+)
+def test_mistakes_are_answered(make_env, tmp_path, settings, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        play(make_env(TASK_ID, recorders=streaming(tmp_path, **settings)), steps=1)
+
+
+def test_settings_can_be_set_anywhere_and_survive_copies():
+    @configclass
+    class MyCfg(LeRobotRecorderManagerCfg):
+        state_observation_keys: list[str] = ["policy/joint_pos"]  # noqa: RUF012 - a configclass copies it
+        task_description: str = "Stack"
+        export_in_close = True
+
+    for cfg in (MyCfg(), copy.deepcopy(MyCfg()), MyCfg().replace(dataset_filename="other")):
+        assert cfg.state_observation_keys == ["policy/joint_pos"]
+        assert (cfg.task_description, cfg.export_in_close) == ("Stack", True)
+        assert set(vars(cfg)) == {*vars(RecorderManagerBaseCfg()), "record_lerobot"}
+    first, second = LeRobotRecorderManagerCfg(codec="av1"), LeRobotRecorderManagerCfg()
+    first.state_observation_keys = ["policy/a"]
+    assert (second.state_observation_keys, second.codec) == (None, "h264")
+    assert isinstance(first, RecorderManagerBaseCfg)
+    with pytest.raises(ConfigError, match="Did you mean 'task_description'"):
+        first.task_descripton = "Typo"
+    with pytest.raises(TypeError):
+        LeRobotRecorderManagerCfg(nonsense=1)
