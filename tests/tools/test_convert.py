@@ -196,10 +196,31 @@ def test_a_damaged_demo_does_not_stop_the_others(tmp_path, run, workers):
         file.write(b"\xff" * min(chunk.size, 64))
     code, _, err = run("convert", source, tmp_path / "out", "--workers", str(workers))
     assert code == 1
-    assert "Not converted: in.hdf5/demo_1: demo_1 cannot be read from frame 0 on" in err
+    assert "Not converted: in.hdf5/demo_1: obs/wrist_cam cannot be read from row 0 on" in err
     reader = DatasetReader(tmp_path / "out")
     assert [episode.sidecar().attributes["source"]["demo"] for episode in reader] == ["demo_0", "demo_2"]
     assert check_dataset(tmp_path / "out", deep=True).ok
+
+
+def test_damaged_actions_are_noticed_when_planning(tmp_path, run):
+    source = write_file(tmp_path / "in.hdf5", [demo(i, 20, pictures=False) for i in range(2)])
+    with h5py.File(source) as file:
+        chunk = file["data/demo_0/actions"].id.get_chunk_info(0)
+    with source.open("r+b") as file:
+        file.seek(chunk.byte_offset)
+        file.write(b"\xff" * min(chunk.size, 64))
+    code, out, err = run("convert", source, tmp_path / "out")
+    assert code == 1
+    assert "in.hdf5/demo_0: actions cannot be read from row 0 on" in err
+    assert out.startswith("1 demos converted, 1 could not be converted")
+
+
+def test_many_short_demos_do_not_pile_up(tmp_path, run):
+    """Shorter than an encoder's ring each: without a limit all of their encoders would run at once."""
+    demos = [demo(number, 3) for number in range(25)]
+    code, _, _ = run("convert", write_file(tmp_path / "in.hdf5", demos), tmp_path / "out", "--workers", "2")
+    assert code == 0
+    assert DatasetReader(tmp_path / "out").num_episodes == 25
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -25,16 +24,34 @@ def accept_launcher_flags(parser: argparse.ArgumentParser) -> None:
     parse = parser.parse_known_args
 
     def parse_with_launcher_flags(args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        with contextlib.suppress(ImportError):
-            from isaaclab.app import add_launcher_args
-
-            add_launcher_args(parser)
-            # The command line's own --verbose stands before the command and must not be reset here.
-            parser.set_defaults(verbose=argparse.SUPPRESS)
         parser.__dict__.pop("parse_known_args", None)
+        _add_launcher_flags(parser)
         return parse(args, namespace)
 
     parser.parse_known_args = parse_with_launcher_flags  # type: ignore[method-assign, assignment]
+
+
+def _add_launcher_flags(parser: argparse.ArgumentParser) -> None:
+    try:
+        from isaaclab.app import add_launcher_args
+
+        add_launcher_args(parser)
+    except (ImportError, SystemExit) as error:
+        # They come with Kit, which a task on another simulator can do without; importing it ends the process where
+        # it cannot be used (its licence is not accepted, say).
+        print(f"Isaac Lab's launcher flags but --device are not available: {error}", file=sys.stderr)
+        parser.add_argument("--device", action=_Explicit, metavar="NAME", help="Where the simulation runs.")
+        return
+    # The command line's own --verbose stands before the command and must not be reset here.
+    parser.set_defaults(verbose=argparse.SUPPRESS)
+
+
+class _Explicit(argparse.Action):
+    """Stores the value, and that it was given: as Isaac Lab's own ``--device`` does."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        setattr(namespace, self.dest, values)
+        setattr(namespace, f"{self.dest}_explicit", True)
 
 
 def require_isaac_lab() -> None:

@@ -151,7 +151,8 @@ def launch_prepared(args: argparse.Namespace) -> Any:
 def output_file(path: Path, suffix: str) -> Path:
     """Return the dataset's path with the format's suffix: ``.hdf5`` becomes ``.lerobot`` and the other way round."""
     path = path.expanduser()
-    return path.with_suffix(suffix) if path.suffix in ("", ".hdf5", ".h5", ".lerobot") else path
+    is_named_by_format = path.suffix in (".hdf5", ".h5", ".lerobot")
+    return path.with_suffix(suffix) if is_named_by_format else path.with_name(path.name + suffix)
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:

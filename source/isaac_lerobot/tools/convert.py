@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.tools.convert_plan import SOURCE, ConvertOptions, Plan, PlannedDemo, make_plan
 from isaac_lerobot.tools.demo_blocks import Block, LocalReader, WorkerReader
-from isaac_lerobot.tools.demo_file import DemoFile
+from isaac_lerobot.tools.demo_file import Array, DemoFile
 from isaac_lerobot.tools.mapping import Mapping
 
 Reader = LocalReader | WorkerReader
+
+_PATIENCE = 0.01
+"""How often to look whether encoders have caught up [s]."""
 
 __all__ = ["ConvertOptions", "Plan", "convert", "make_plan"]
 
@@ -69,15 +74,18 @@ class _Conversion:
         idle = idle or [LocalReader()]
         waiting = deque(self._plan.demos)
         running: deque[_RunningDemo] = deque()
-        converted = 0
+        converted, most = 0, 2 * len(idle)
         try:
             while waiting or running:
-                while waiting and idle:
+                # Those behind a long demo wait for it with their encoders: hence no more than a few.
+                while waiting and idle and len(running) < most:
                     running.append(_RunningDemo(waiting.popleft(), self._plan.mapping, self._writer, idle.pop()))
                 for demo in running:
                     self._advance(demo, idle)
                 while running and running[0].ended:
                     converted += running.popleft().save()
+                while self._writer.status.saving_episodes > most:
+                    time.sleep(_PATIENCE)
             self._writer.wait()
         finally:
             for reader in [*idle, *(demo.reader for demo in running if demo.reader is not None)]:
@@ -92,6 +100,7 @@ class _Conversion:
         try:
             self._on_frames(demo.advance())
         except _DamagedError as error:
+            # The rest of the file may be good.
             self._plan.refused.append((demo.planned.name, str(error)))
             # What the reader was about to send belongs to nobody; a fresh one takes its place.
             demo.reader.close()
@@ -115,20 +124,23 @@ class _RunningDemo:
         self.reader: Reader | None = reader
         self.ended = False
         self._mapping = mapping
-        with DemoFile(planned.name.file) as file:
-            demo = file.demo(planned.name.name)
-            self._success = demo.success
-            # What has no elements (the joints of an asset without any) cannot be a column.
-            empty = [path for path in planned.kept if 0 in demo.columns[path].shape]
-            self._arrays = {path: demo.read(path) for path in [*demo.others, *empty]}
-            attributes = {"seed": demo.seed, SOURCE: planned.source, "hdf5": demo.attributes}
-        self._kept = [path for path in planned.kept if path not in empty]
-        self._episode: Episode = writer.begin_episode(planned.task, attributes=attributes)
-        self._blocks: Iterator[Block] = reader.blocks(planned.name, list(dict.fromkeys([*mapping.paths, *self._kept])))
+        self._episode: Episode = writer.begin_episode(planned.task, attributes={SOURCE: planned.source})
+        self._success: bool | None = None
+        self._attributes: dict[str, Any] = {}
+        self._arrays: dict[str, Array] = {}
+        self._kept: list[str] = []
+        self._blocks: Iterator[Block] | None = None
 
     def advance(self) -> int:
-        """Convert the next block; return its number of frames."""
+        """Convert the next block; return its number of frames.
+
+        Raises:
+            _DamagedError: The demo cannot be read.
+            DatasetError: The episode cannot be written.
+        """
         try:
+            if self._blocks is None:
+                self._blocks = self._open()
             block = next(self._blocks, None)
         except DatasetError as error:
             raise _DamagedError(str(error)) from error
@@ -139,11 +151,25 @@ class _RunningDemo:
             self._episode.add_frame(frame, {path: block[path][row] for path in self._kept})
         return len(block[self._mapping.paths[0]])
 
+    def _open(self) -> Iterator[Block]:
+        """Read what is kept of the demo as a whole, and begin with its columns."""
+        assert self.reader is not None
+        with DemoFile(self.planned.name.file) as file:
+            demo = file.demo(self.planned.name.name)
+            # What has no elements (the joints of an asset without any) cannot be a column.
+            empty = [path for path in self.planned.kept if 0 in demo.columns[path].shape]
+            self._arrays = {path: demo.read(path) for path in [*demo.others, *empty]}
+        self._success = demo.success
+        self._attributes = {"seed": demo.seed, "hdf5": demo.attributes}
+        self._kept = [path for path in self.planned.kept if path not in empty]
+        paths = list(dict.fromkeys([*self._mapping.paths, *self._kept]))
+        return iter(self.reader.blocks(self.planned.name, paths))
+
     def save(self) -> bool:
         """Save the episode; return whether there was one."""
         if not self._episode.is_open:
             return False
-        self._episode.save(self._success, arrays=self._arrays)
+        self._episode.save(self._success, attributes=self._attributes, arrays=self._arrays)
         return True
 
     def abandon(self) -> None:

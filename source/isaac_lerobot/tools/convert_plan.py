@@ -112,16 +112,26 @@ def make_plan(sources: Sequence[Path], root: Path, options: ConvertOptions) -> P
     """
     with ExitStack() as stack:
         files = [stack.enter_context(DemoFile(path)) for path in sources]
-        demos = [(DemoName(file.path, name), file, file.demo(name)) for file in files for name in file.names]
+        demos: list[tuple[DemoName, DemoFile, Demo]] = []
+        damaged: list[tuple[DemoName, str]] = []
+        for file in files:
+            for name in (DemoName(file.path, name) for name in file.names):
+                try:
+                    demos.append((name, file, file.demo(name.name)))
+                except DatasetError as error:
+                    damaged.append((name, str(error)))
         # An empty demo says nothing about the others, so the first with frames decides.
         model = next((demo for _, _, demo in demos if demo.length), None)
         if model is None:
-            raise DatasetError(f"{', '.join(map(str, sources))}: there is no demo with actions.")
+            raise DatasetError(f"{', '.join(map(str, sources))}: there is no demo with actions that can be read.")
         mapping = map_demo(model, options.wishes)
-        plan = Plan(_fps(files, options), mapping, _attributes(files[0], mapping))
+        plan = Plan(_fps(files, options), mapping, _attributes(files[0], mapping), refused=damaged)
         done = set() if options.overwrite else _converted(root)
         for name, file, demo in demos:
-            _plan_demo(plan, name, file, demo, options, done)
+            try:
+                _plan_demo(plan, name, file, demo, options, done)
+            except DatasetError as error:
+                plan.refused.append((name, str(error)))
         plan.notes += _notes(model, plan)
     return plan
 

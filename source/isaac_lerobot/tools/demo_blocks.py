@@ -43,10 +43,7 @@ def read_blocks(demo: Demo, paths: Sequence[str]) -> Iterator[Block]:
     """
     rows = _rows(demo, paths)
     for start in range(0, demo.length, rows):
-        try:
-            yield {path: demo.read(path, start, min(start + rows, demo.length)) for path in paths}
-        except (OSError, RuntimeError) as error:
-            raise DatasetError(f"{demo.name} cannot be read from frame {start} on: {error}.") from error
+        yield {path: demo.read(path, start, min(start + rows, demo.length)) for path in paths}
 
 
 def _rows(demo: Demo, paths: Sequence[str]) -> int:

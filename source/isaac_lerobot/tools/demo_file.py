@@ -92,9 +92,16 @@ class Demo:
         self.others = {path: entry for path, entry in entries.items() if path not in self.columns}
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> Array:
-        """Read rows of a dataset, quaternions as x y z w. Shape is (stop - start, …)."""
-        dataset = self._group[path]
-        values: Array = np.asarray(dataset[start:stop] if dataset.shape else dataset[()])
+        """Read rows of a dataset, quaternions as x y z w. Shape is (stop - start, …).
+
+        Raises:
+            DatasetError: That part of the file is damaged.
+        """
+        try:
+            dataset = self._group[path]
+            values: Array = np.asarray(dataset[start:stop] if dataset.shape else dataset[()])
+        except (OSError, RuntimeError) as error:
+            raise DatasetError(f"{path} cannot be read from row {start} on: {error}") from error
         if self._turn and path.rpartition("/")[2] == "root_pose" and values.shape[-1:] == (7,):
             values = values[..., [0, 1, 2, 4, 5, 6, 3]]
         return values
@@ -153,7 +160,7 @@ class DemoFile:
         try:
             return Demo(self._data[name], name, turn_quaternions=self.format_version < FORMAT_VERSION)
         except (OSError, KeyError, RuntimeError) as error:
-            raise DatasetError(f"{self.path}: {name} cannot be read: {error}.") from error
+            raise DatasetError(f"{name} cannot be read: {error}") from error
 
     def close(self) -> None:
         """Close the file. May be called twice."""
