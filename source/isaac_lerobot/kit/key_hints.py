@@ -8,7 +8,7 @@ from isaac_lerobot.sim.teleop.source import TeleopEvent
 __all__ = ["TeleopEvent", "key_hints"]
 
 _BINDINGS = {"keyboard": bindings.KEYBOARD, "gamepad": bindings.GAMEPAD}
-_SPOKEN = {"BACKSPACE": "Backspace", "MENU1": "View", "MENU2": "Menu"}
+_SPOKEN = {"BACKSPACE": "Bksp", "MENU1": "View", "MENU2": "Menu"}
 
 
 def key_hints(device: str) -> dict[TeleopEvent, str]:
