@@ -61,6 +61,22 @@ def test_there_and_back_is_the_same_file(tmp_path, run, version):
         assert after.attrs["format_version"] == 1
 
 
+def test_our_own_handler_loads_what_was_converted(tmp_path, run):
+    from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+
+    demos = [demo(number, 8, mimic=True) for number in range(2)]
+    source = write_file(tmp_path / "in.hdf5", demos, success=[True, False], seeds=[7, 8])
+    assert run("convert", source, tmp_path / "there.lerobot")[0] == 0
+    handler = LeRobotDatasetFileHandler()
+    handler.open(str(tmp_path / "there.lerobot"))
+    assert handler.get_env_name() == "Isaac-Stack-Cube"
+    assert list(handler.get_episode_names()) == ["demo_0", "demo_1"]
+    episode = handler.load_episode("demo_1", "cpu", images=True)
+    handler.close()
+    assert (episode.seed, episode.success) == (8, False)
+    assert_equal({path: value.numpy() for path, value in flat(episode.data).items()}, flat(demos[1]))
+
+
 def test_odd_shapes_come_back(tmp_path, run):
     """Scalars, an asset without joints, matrices, double precision, grey and RGBA pictures."""
     rgba = np.stack([picture(1, row) for row in range(6)])
