@@ -12,18 +12,15 @@ import time
 from pathlib import Path
 
 
-def decode(root: str, key: str, samples: int = 200) -> float:
-    """Return the mean time of reading one random frame as ``LeRobotDataset`` does [s]."""
+def decode(fps: str, frames: str, path: str, samples: int = 200) -> float:
+    """Return the mean time of reading one random frame of the first ``frames``, as ``LeRobotDataset`` does [s]."""
     from lerobot.datasets.video_utils import decode_video_frames
 
-    info = json.loads((Path(root) / "meta/info.json").read_text())
-    path = sorted((Path(root) / "videos" / key).rglob("*.mp4"))[0]
-    frames = min(300, info["total_frames"])
-    chosen = random.Random(0).choices(range(frames), k=samples)
+    chosen = random.Random(0).choices(range(int(frames)), k=samples)
     decode_video_frames(path, [0.0], 1e-4)
     before = time.perf_counter()
     for frame in chosen:
-        decode_video_frames(path, [frame / info["fps"]], 1e-4)
+        decode_video_frames(path, [frame / int(fps)], 1e-4)
     return (time.perf_counter() - before) / samples
 
 

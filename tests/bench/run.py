@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from bench.load import STEP, busy_step
+from bench.quality import LEROBOT_PYTHON, in_lerobot, psnr_of_luma
 from bench.recorders import CAMERAS, FPS, features
 from bench.report import write_report
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = {"lerobot": ROOT / ".venv-lerobot" / "bin" / "python"}
+PYTHON = {"lerobot": LEROBOT_PYTHON}
 SCENE_FRAMES, WIDTH, HEIGHT = 150, 640, 480
 EPISODE = 300
 OURS, AV1 = "ours", "ours:av1"
@@ -100,9 +101,8 @@ def measure(scene: Path, work: Path, scale: float) -> dict[str, Any]:
         worker.stop()
 
     raw["memory"] = {str(frames): _memory(scene, work, frames) for frames in (EPISODE, 4 * EPISODE)}
-    key = f"observation.images.{CAMERAS[0]}"
     folders = {name: work / f"flat-{name.replace(':', '-')}" for name in (OURS, LR_STREAM)}
-    raw["decode"] = {name: _in_lerobot("decode", str(folder), key) for name, folder in folders.items()}
+    raw["decode"] = {name: in_lerobot("decode", str(FPS), str(EPISODE), _video(root)) for name, root in folders.items()}
     raw["quality"] = {name: _quality(folder, scene) for name, folder in folders.items()}
     raw["join"] = _joining(scene, work)
     raw["many"] = {str(count): _many(scene, work, count) for count in (1, 16)}
@@ -117,24 +117,19 @@ def _memory(scene: Path, work: Path, frames: int) -> int:
     return int(peak)
 
 
-def _quality(folder: Path, scene: Path) -> dict[str, float]:
-    """Return bytes per frame and PSNR of the luma [dB] of the first episode of a dataset, both cameras."""
-    from isaac_lerobot.dataset.video import find_ffmpeg
+def _video(root: Path) -> str:
+    return str(sorted((root / "videos" / f"observation.images.{CAMERAS[0]}").rglob("*.mp4"))[0])
 
+
+def _quality(folder: Path, scene: Path) -> dict[str, float]:
+    """Return bytes per picture and the PSNR of the luma [dB] of a dataset's first frames, both cameras."""
     frames = np.load(scene, mmap_mode="r")
     size, noise = 0, []
     info = json.loads((folder / "meta/info.json").read_text())
     for index, camera in enumerate(CAMERAS):
         files = sorted((folder / "videos" / f"observation.images.{camera}").rglob("*.mp4"))
         size += sum(file.stat().st_size for file in files)
-        source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{WIDTH}x{HEIGHT}", "-framerate", str(FPS)]
-        command = [find_ffmpeg(), "-hide_banner", "-i", str(files[0]), *source, "-i", "pipe:0"]
-        # Both sides as the full-range luma of the pictures: the encoders' own ranges may differ.
-        graph = "[0:v]scale=out_range=full,format=gray[a];[1:v]scale=out_range=full,format=gray[b];[a][b]psnr"
-        command += ["-lavfi", graph, "-frames:v", str(SCENE_FRAMES), "-f", "null", "-"]
-        result = subprocess.run(command, input=frames[:, index].tobytes(), capture_output=True, check=False)
-        said = result.stderr.decode().rpartition("PSNR y:")[2] or result.stderr.decode().rpartition("average:")[2]
-        noise.append(float(said.split()[0]))
+        noise.append(psnr_of_luma(files[0], np.ascontiguousarray(frames[:, index]), FPS))
     return {"bytes_per_frame": size / info["total_frames"] / len(CAMERAS), "psnr_y": statistics.mean(noise)}
 
 
@@ -159,7 +154,7 @@ def _joining(scene: Path, work: Path) -> dict[str, float]:
     theirs = 0.0
     for camera in CAMERAS:
         files = sorted((root / "videos" / f"observation.images.{camera}").rglob("*.mp4"))
-        theirs += _in_lerobot("join", str(work / f"joined-{camera}.mp4"), *(str(file) for file in files))
+        theirs += in_lerobot("join", str(work / f"joined-{camera}.mp4"), *(str(file) for file in files))
     before = time.perf_counter()
     compact_dataset(root)
     return {"ours": time.perf_counter() - before, "theirs": theirs}
@@ -189,14 +184,7 @@ def _many(scene: Path, work: Path, count: int) -> float:
     return count * steps / seconds
 
 
-def _in_lerobot(*arguments: str) -> float:
-    command = [str(PYTHON["lerobot"]), "-m", "bench.reader", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "HF_HUB_OFFLINE": "1"}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    return float(result.stdout.strip().splitlines()[-1])
-
-
-def _scene() -> Path:
+def rendered_scene() -> Path:
     """Render the scene once; it is kept in ``build/``."""
     path = ROOT / "build" / "bench" / f"scene-{WIDTH}x{HEIGHT}.npy"
     if not path.is_file():
@@ -216,7 +204,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="Fraction of the rounds, for a quick look.")
     parser.add_argument("--report", type=Path, default=ROOT / "docs" / "benchmarks.md")
     arguments = parser.parse_args()
-    scene = _scene()
+    scene = rendered_scene()
     work = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
     began = time.monotonic()
     try:
