@@ -9,8 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.errors import ConfigError
-from isaac_lerobot.recording import RecordingConfig, read_preset
+from isaac_lerobot.recording import RecordingConfig, find_preset, read_preset
 
 _FLAGS = {"dataset": ("--dataset_file", "--dataset")}
 """Flags that are not just the field's name: ``--dataset_file`` is what Isaac Lab's ``record_demos.py`` calls it."""
@@ -53,21 +52,6 @@ def recording_config(args: argparse.Namespace, presets: Path | None = None) -> R
     given = {name: value for name, value in vars(args).items() if name in RecordingConfig.model_fields}
     preset = read_preset(find_preset(args.preset, presets)) if getattr(args, "preset", None) else {}
     return RecordingConfig.from_mapping({**preset, **given}, origin="command line")
-
-
-def find_preset(name: str, presets: Path | None) -> Path:
-    """Return the file that ``name`` means: a path, or the name of a preset in the folder ``presets``.
-
-    Raises:
-        ConfigError: There is no such file; the presets there are get named.
-    """
-    path = Path(name).expanduser()
-    if path.suffix == ".toml" or path.exists():
-        return path
-    known = sorted(file.stem for file in presets.glob("*.toml")) if presets else []
-    if presets is not None and name in known:
-        return presets / f"{name}.toml"
-    raise ConfigError(f"There is no preset '{name}'. Give a .toml file, or one of: {', '.join(known) or 'none'}.")
 
 
 def options_page() -> str:

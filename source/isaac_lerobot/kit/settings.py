@@ -9,7 +9,7 @@ from typing import Any
 import carb.settings
 
 from isaac_lerobot.errors import ConfigError
-from isaac_lerobot.recording import RecordingConfig, read_preset
+from isaac_lerobot.recording import RecordingConfig, find_preset, read_preset
 
 ROOT = "/exts/isaac.lerobot.recorder"
 """Each field of ``RecordingConfig`` is a setting below this path; ``autostart`` and ``preset`` stand beside them."""
@@ -53,7 +53,7 @@ def read_config(presets: Path) -> RecordingConfig:
     preset = given.get("preset")
     values = {name: value for name, value in given.items() if name not in _NOT_A_FIELD}
     if preset:
-        values = {**read_preset(_preset_file(str(preset), presets)), **values}
+        values = {**read_preset(find_preset(str(preset), presets)), **values}
     config = RecordingConfig.from_mapping(values, origin=f"Kit settings below {ROOT}")
     if autostart():
         return config
@@ -90,13 +90,3 @@ def _values(path: str) -> dict[str, Any]:
     lists = {name for name, field in RecordingConfig.model_fields.items() if "tuple" in str(field.annotation)}
     # Kit reads an empty list on a command line as an empty table, and cannot keep one.
     return {name: [] if name in lists and value in ({}, "") else value for name, value in found.items()}
-
-
-def _preset_file(preset: str, presets: Path) -> Path:
-    path = Path(preset).expanduser()
-    if path.suffix == ".toml" or path.exists():
-        return path
-    known = sorted(file.stem for file in presets.glob("*.toml"))
-    if preset in known:
-        return presets / f"{preset}.toml"
-    raise ConfigError(f"There is no preset '{preset}'. Give a .toml file, or one of: {', '.join(known) or 'none'}.")

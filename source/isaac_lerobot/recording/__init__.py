@@ -16,8 +16,9 @@ from isaac_lerobot.recording.commands import (
     Resume,
     Start,
 )
-from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode, read_preset
+from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
 from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, TaskOffer, TermOffer
+from isaac_lerobot.recording.preset import find_preset, read_preset
 from isaac_lerobot.recording.selection import Selection, select
 from isaac_lerobot.recording.session import Host, Session, Snapshot
 from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
@@ -53,6 +54,7 @@ __all__ = [
     "SuccessMode",
     "TaskOffer",
     "TermOffer",
+    "find_preset",
     "read_preset",
     "select",
 ]

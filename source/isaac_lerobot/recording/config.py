@@ -6,7 +6,6 @@ the same everywhere and a mistake is answered with the same words.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -126,24 +125,6 @@ class RecordingConfig(BaseModel):
     def changed(self, changes: Mapping[str, Any], origin: str = "change of the recording") -> RecordingConfig:
         """Return a configuration with ``changes`` applied; raises :class:`ConfigError` as :meth:`from_mapping`."""
         return self.from_mapping({**{name: getattr(self, name) for name in self.model_fields_set}, **changes}, origin)
-
-
-def read_preset(path: Path) -> dict[str, Any]:
-    """Read a preset: a TOML file whose top-level keys are :class:`RecordingConfig` fields.
-
-    Raises:
-        ConfigError: The file is missing, is not TOML, or holds an unknown key or a wrong value.
-    """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"Preset {path} does not exist.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"Preset {path} cannot be read: {error}.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"Preset {path} is not valid TOML: {error}.") from None
-    RecordingConfig.from_mapping(values, origin=f"preset {path}")
-    return values
 
 
 def _explain(error: _ValidationError, origin: str) -> str:
