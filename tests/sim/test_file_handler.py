@@ -1,7 +1,9 @@
 """Isaac Lab's file handler interface over LeRobot datasets."""
 
+import contextlib
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
 from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler, dataset_folder
+from lerobot_reader import LerobotReader
 from sim.counter_task import TASK_ID
 from sim.isaac_episodes import BothHandlers, assert_equal, assert_same_episode, load_all, play, success_term
 
@@ -95,6 +98,10 @@ def test_every_kind_of_value_comes_back(tmp_path):
     assert "camera_rgb" not in handler.load_episode("demo_1", "cpu").data["obs"]
     handler.close()
 
+    with contextlib.closing(LerobotReader()) as lerobot:
+        real = lerobot.read(tmp_path / "all.lerobot")
+    assert real.lengths == [4, 6]
+    assert torch.equal(torch.from_numpy(real.rows(0)["action"]), wanted.data["actions"])
     features = DatasetReader(tmp_path / "all.lerobot").features
     assert features["observation.images.camera_rgb"].is_video
     assert features["observation.state"].names == ["joint_pos.0", "joint_pos.1"]
@@ -147,6 +154,18 @@ def test_continues_instead_of_overwriting(tmp_path, caplog):
     (tmp_path / "mine.lerobot" / "notes.txt").write_text("keep")
     with pytest.raises(DatasetError, match=r"notes\.txt"):
         LeRobotDatasetFileHandler().create(str(tmp_path / "mine"))
+
+
+def test_a_dataset_that_says_nothing_of_isaac_lab(tmp_path):
+    """What lerobot or another recorder wrote is read by the names of its features."""
+    write(tmp_path / "plain", episode_of(3, success=None))
+    (tmp_path / "plain.lerobot" / "meta" / "isaac_lerobot.json").unlink()
+    shutil.rmtree(tmp_path / "plain.lerobot" / "isaac")
+    episode = load_all(LeRobotDatasetFileHandler(), tmp_path / "plain", images=True)["demo_0"]
+    assert set(episode.data) == {"actions", "obs"}
+    assert set(episode.data["obs"]) == {"state", "gripper", "contact", "grid", "camera_rgb", "mask"}
+    assert episode.get_next_action().tolist() == [0.0, 1.0, 2.0]
+    assert (episode.success, episode.seed) == (None, None)
 
 
 def test_names_and_numbers_of_episodes(tmp_path):

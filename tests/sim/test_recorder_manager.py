@@ -95,6 +95,7 @@ def test_scripts_export_and_discard_as_with_hdf5(make_env, tmp_path):
 
     env.reset()
     steps(3)
+    manager.add_to_episodes("datagen_info/pose", torch.eye(4)[None])  # as terms of the user's own would
     manager.record_pre_reset([0], force_export_or_skip=False)
     manager.set_success_to_episodes([0], torch.tensor([[True]]))
     manager.export_episodes([0])
@@ -111,6 +112,7 @@ def test_scripts_export_and_discard_as_with_hdf5(make_env, tmp_path):
     episodes = load_all(LeRobotDatasetFileHandler(), tmp_path / "dataset")
     lengths = {name: (len(episode.data["actions"]), episode.success) for name, episode in episodes.items()}
     assert lengths == {"demo_0": (3, True), "demo_17": (5, None), "demo_1": (6, None)}
+    assert torch.equal(episodes["demo_0"].data["datagen_info"]["pose"], torch.eye(4)[None])
     assert not (tmp_path / "dataset.lerobot" / ".recording").exists()
 
 

@@ -99,7 +99,8 @@ class Attachment:
         self._start, self._strict = start, strict
         if Configure not in session.status.allowed or OpenTask not in session.status.allowed:
             raise ConfigError(f"The session is {session.state.value} something else. Finish that first.")
-        self._config: RecordingConfig | None = _config_of(config, session)
+        self._config = RecordingConfig.from_mapping(config) if isinstance(config, Mapping) else config
+        self._looked_at = False
         self._host: _ScriptHost | None = _ScriptHost(getattr(env, "unwrapped", env), session, self)
 
     @property
@@ -122,9 +123,9 @@ class Attachment:
         if host is None:
             return
         try:
-            if self._config is not None:
-                self._open(self._config, host)
-                self._config = None
+            if not self._looked_at:
+                self._looked_at = True
+                self._open(host)
             session.carry_out_commands(host)
             if self._start:
                 self._start = False
@@ -176,8 +177,9 @@ class Attachment:
         except Exception:
             logger.exception("LeRobot Recorder, while the environment was closed")
 
-    def _open(self, config: RecordingConfig, host: _ScriptHost) -> None:
+    def _open(self, host: _ScriptHost) -> None:
         """Have the session take what the environment offers, as it would load a task."""
+        config = self._config or self.session.config
         changes = {name: getattr(config, name) for name in config.model_fields_set}
         self.session.carry_out(Configure({**changes, "task": host.task}), host)
         self.session.carry_out(OpenTask(), host)
@@ -373,12 +375,6 @@ class _ScriptHost:
         if self._recorder is None:
             raise TaskError("No task is loaded.")
         return self._recorder
-
-
-def _config_of(config: RecordingConfig | Mapping[str, Any] | None, session: Session) -> RecordingConfig:
-    if config is None:
-        return session.config
-    return config if isinstance(config, RecordingConfig) else RecordingConfig.from_mapping(config)
 
 
 def _is_direct(env: Any) -> bool:

@@ -20,6 +20,7 @@ from isaac_lerobot.sim.frames import FrameReader
 from isaac_lerobot.sim.inspection import inspect_env
 from isaac_lerobot.sim.state import scene_state
 from isaac_lerobot.sim.streamed_episode import STREAMED, StreamedEpisode, StreamSchema
+from isaac_lerobot.sim.tensors import to_torch
 
 _OPTIONS = {"state_keys": "state_observation_keys", "observation_keys": "observation_keys_to_record"}
 _MAIN_GROUP = "policy"
@@ -135,7 +136,7 @@ class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
         import torch
 
         manager = self._env.action_manager
-        actions = [manager.get_term(name).processed_actions for name in manager.active_terms]
+        actions = [to_torch(manager.get_term(name).processed_actions) for name in manager.active_terms]
         return torch.cat(actions, dim=-1).detach().cpu().numpy()
 
 
