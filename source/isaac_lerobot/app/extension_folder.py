@@ -1,12 +1,24 @@
-"""Where the Kit extension's folder is: in an installed wheel, or in a checkout."""
+"""``isaac-lerobot extension-folder``: where the Kit extension is, in an installed wheel or in a checkout."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from isaac_lerobot.errors import IsaacLeRobotError
 
 EXTENSION_ID = "isaac.lerobot.recorder"
+
+
+def add_extension_folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command: none."""
+    parser.set_defaults(run=run_extension_folder)
+
+
+def run_extension_folder(args: argparse.Namespace) -> int:
+    """Print the folder that holds the extension's folder."""
+    print(extension_folder().parent)
+    return 0
 
 
 def extension_folder() -> Path:
