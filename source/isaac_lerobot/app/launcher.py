@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from isaac_lerobot.errors import ConfigError, IsaacLeRobotError
 
 ISAAC_LAB_MISSING = (
-    "Isaac Lab is not installed in this Python environment. Run: python -m pip install 'isaaclab[isaacsim,all]' "
-    "--extra-index-url the vendor index"
+    "Isaac Lab is not installed in this Python environment. Run: python -m pip install 'isaaclab[isaacsim,all]'"
 )
 
 
-def accept_launcher_flags(parser: argparse.ArgumentParser) -> None:
-    """Have a command accept what Isaac Lab's ``add_launcher_args`` adds.
-
-    Isaac Lab, which takes seconds to import, is asked only when this very command is used.
-    """
-    parse = parser.parse_known_args
-
-    def parse_with_launcher_flags(args: Sequence[str] | None = None, namespace: Any = None) -> Any:
-        parser.__dict__.pop("parse_known_args", None)
-        _add_launcher_flags(parser)
-        return parse(args, namespace)
-
-    parser.parse_known_args = parse_with_launcher_flags  # type: ignore[method-assign, assignment]
-
-
-def _add_launcher_flags(parser: argparse.ArgumentParser) -> None:
+def add_launcher_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what Isaac Lab's ``add_launcher_args`` adds; ``--device`` alone where that cannot be had."""
     try:
         from isaaclab.app import add_launcher_args
 

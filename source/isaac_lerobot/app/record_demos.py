@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.app.launcher import accept_launcher_flags, asked_device, launch_with, require_isaac_lab
+from isaac_lerobot.app.launcher import add_launcher_flags, asked_device, launch_with, require_isaac_lab
 from isaac_lerobot.errors import ConfigError, DeviceError, nearest
 
 DEFAULT_FILE = Path("./datasets/dataset.hdf5")
@@ -52,7 +52,7 @@ def add_record_demos_options(parser: argparse.ArgumentParser) -> None:
     lerobot.add_argument("--observation_keys", nargs="*", default=[], metavar="KEY", help="Further terms to record.")
     lerobot.add_argument("--cameras", nargs="*", metavar="NAME", help="Cameras to record. Unset: all.")
     lerobot.add_argument("--task_description", default="", metavar="TEXT", help="What the robot does, in words.")
-    accept_launcher_flags(parser)
+    add_launcher_flags(parser)
     parser.set_defaults(run=run_record_demos)
 
 

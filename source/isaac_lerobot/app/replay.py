@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isaac_lerobot.app.launcher import accept_launcher_flags, asked_device, require_isaac_lab, run_launched
+from isaac_lerobot.app.launcher import add_launcher_flags, asked_device, require_isaac_lab, run_launched
 from isaac_lerobot.errors import DatasetError, TaskError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--step_hz", type=float, default=0.0, metavar="HZ", help="Wall-clock steps per second. 0: as fast as possible."
     )
-    accept_launcher_flags(parser)
+    add_launcher_flags(parser)
     parser.set_defaults(run=run_replay)
 
 
