@@ -18,11 +18,11 @@ def steps(open_recorder):
     taken = []
 
     def watch(recorder):
-        manager = recorder.driver.env.recorder_manager
+        manager = recorder.engine.driver.env.recorder_manager
         record_pre_step = manager.record_pre_step
 
         def watching():
-            env = recorder.driver.env
+            env = recorder.engine.driver.env
             terms = env.obs_buf["policy"]
             taken.append(
                 {
@@ -131,7 +131,7 @@ def test_record_by_hand(open_recorder, steps, tmp_path):
     def broken(action):
         raise ValueError("the gears are stuck")
 
-    current().driver.env.step = broken
+    current().engine.driver.env.step = broken
     operator.kit.until(lambda: operator.status.state is SessionState.ERROR, 30, "the error")
     operator.look()
     assert "the gears are stuck" in operator.text("message")

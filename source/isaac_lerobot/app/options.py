@@ -77,8 +77,9 @@ One recording has one configuration, whoever fills it in. The same name is
   what is given besides wins over the preset,
 - a field of `isaac_lerobot.recording.RecordingConfig`.
 
-Unknown keys and values of a wrong type are errors that name the key and the valid ones. Kit has two settings more:
-`autostart` (load, record and end Kit with an exit code) and `preset`.
+Unknown keys and values of a wrong type are errors that name the key and the valid ones. Kit has three settings more:
+`autostart` (load, record and end Kit with an exit code), `attach` (record the environment that a script in this app
+makes, instead of building one) and `preset`.
 
 | name | type | default | meaning |
 | --- | --- | --- | --- |

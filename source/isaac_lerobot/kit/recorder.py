@@ -1,4 +1,4 @@
-"""``Recorder``: the recorder in a running Kit app, put together from session, driver, host and panel."""
+"""``Recorder``: the recorder in a running Kit app, put together from session, engine, host and panel."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import omni.kit.app
 
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.kit import settings
+from isaac_lerobot.kit.engine import AttachingEngine, DrivingEngine, Engine, register_with_isaac_lab
 from isaac_lerobot.kit.host import UpdateHost
 from isaac_lerobot.kit.optional import enabled
-from isaac_lerobot.recording import Quit, RecordingConfig, Session, SessionState
+from isaac_lerobot.recording import RecordingConfig, Session
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import ProgressLine
-from isaac_lerobot.sim.driver import Driver
 
 if TYPE_CHECKING:
     from isaac_lerobot.kit.menu import WindowMenu
@@ -32,14 +32,14 @@ def current() -> Recorder | None:
 
 
 class Recorder:
-    """Session, driver and panel of one Kit app.
+    """Session, engine and panel of one Kit app.
 
     Args:
         folder: The extension's folder.
 
     Attributes:
         session: The session; :meth:`~.recording.Session.post` and ``status`` are for everyone.
-        driver: Owns the environment.
+        engine: Steps the environment, or watches somebody else's.
         panel: The window, None in an app without an interface.
     """
 
@@ -56,7 +56,8 @@ class Recorder:
             problem = str(error)
         self._remembered = config
         self.session = Session(config)
-        self.driver = Driver(self.session)
+        self.engine: Engine = (AttachingEngine if settings.attach() else DrivingEngine)(self.session)
+        self._registered = False
         if problem:
             self.session.fail(problem)
         if settings.autostart():
@@ -71,7 +72,7 @@ class Recorder:
         """Complete the dataset, close the environment and take the window away; each whatever becomes of the others."""
         global _current
         _current = None
-        for step in (self._host.stop, self._quit_session, self.driver.shutdown, self._close_panel):
+        for step in (self._host.stop, self.engine.close, self._close_panel):
             _guarded(step)
 
     # ---- the panel ---------------------------------------------------------------------------------------------
@@ -98,12 +99,13 @@ class Recorder:
     # ---- Kit's updates -----------------------------------------------------------------------------------------
 
     def _tick(self) -> float:
+        self._registered = self._registered or register_with_isaac_lab()
         if self.session.quit_requested:
             return 1.0
         if self._automatic is not None and (done := self._automatic.advance()) is not None:
             self._end_app(0 if done else 1)
             return 1.0
-        return self.driver.tick()
+        return self.engine.tick()
 
     def _updated(self) -> None:
         if self.panel is not None:
@@ -122,17 +124,8 @@ class Recorder:
         self._progress.update(status)
         self._progress.close()
         self._automatic = None
-        self._quit_session()
+        self.engine.close()
         omni.kit.app.get_app().post_quit(code)
-
-    def _quit_session(self) -> None:
-        if self.session.quit_requested:
-            return
-        if self.session.state is SessionState.LOADING:
-            self.session.carry_out(Quit(), self.driver)  # a tick would first build the environment
-            return
-        self.session.post(Quit())
-        self.session.carry_out_commands(self.driver)
 
 
 def _guarded(step: Callable[[], object]) -> None:

@@ -12,12 +12,12 @@ from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording import RecordingConfig, find_preset, read_preset
 
 ROOT = "/exts/isaac.lerobot.recorder"
-"""Each field of ``RecordingConfig`` is a setting below this path; ``autostart`` and ``preset`` stand beside them."""
+"""Each field of ``RecordingConfig`` is a setting below this path; beside them: ``autostart``, ``attach``, ``preset``."""
 
 MEMORY = "/persistent/exts/isaac.lerobot.recorder"
 """Where the values last used in the panel are remembered, below the same names."""
 
-_NOT_A_FIELD = ("autostart", "preset")
+_NOT_A_FIELD = ("attach", "autostart", "preset")
 _REMEMBERED = (
     "task",
     "task_packages",
@@ -35,6 +35,11 @@ _REMEMBERED = (
 def autostart() -> bool:
     """Return whether to record by itself and end the app."""
     return bool(carb.settings.get_settings().get(f"{ROOT}/autostart"))
+
+
+def attach() -> bool:
+    """Return whether to record the environment of a script in this app instead of building one."""
+    return bool(carb.settings.get_settings().get(f"{ROOT}/attach"))
 
 
 def read_config(presets: Path) -> RecordingConfig:
