@@ -404,7 +404,7 @@ def test_damage_is_named(damage: Damage, lerobot_datasets: Path, tmp_path: Path)
 
 
 def test_every_rule_has_a_damage() -> None:
-    # The float32 rules need files of twenty minutes: test_check_mp4.py builds them from boxes alone.
+    # The float32 rules need files of twenty minutes: test_mp4.py builds them from boxes alone.
     assert {rule.code for rule in RULES} - {damage.code for damage in DAMAGES} == {"video-float32", "video-long"}
 
 

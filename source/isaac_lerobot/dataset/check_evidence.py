@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset import layout
 from isaac_lerobot.dataset._reader_columns import flat_numbers
-from isaac_lerobot.dataset.check_mp4 import Mp4, Mp4Error, read_mp4
 from isaac_lerobot.dataset.features import BOOKKEEPING, Feature
+from isaac_lerobot.dataset.mp4 import Mp4, Mp4Error, read_mp4
 
 Array = NDArray[Any]
 
@@ -263,8 +263,8 @@ class Evidence:
             mp4, error = None, ""
             try:
                 mp4 = read_mp4(path)
-            except (Mp4Error, OSError) as problem:
-                error = str(problem)
+            except Mp4Error as damage:
+                error = damage.problem
             videos[name] = Video(path, name, path.relative_to(self.root / "videos").parts[0], mp4, error)
         return videos
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset._reader_pictures import thumbnails
 from isaac_lerobot.dataset.check_evidence import Evidence, Segment, Video, is_depth
-from isaac_lerobot.dataset.check_mp4 import Mp4
 from isaac_lerobot.dataset.check_report import shortened
 from isaac_lerobot.dataset.check_rule import ERROR, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.mp4 import Mp4
 from isaac_lerobot.errors import DatasetError
 
 _TOLERANCE = 1e-4  # s, lerobot's tolerance_s

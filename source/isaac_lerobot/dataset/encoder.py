@@ -21,7 +21,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.mp4 import read_facts
+from isaac_lerobot.dataset.mp4 import read_mp4
 from isaac_lerobot.dataset.statistics import PictureStatistics, Statistics
 from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg
 from isaac_lerobot.errors import DatasetError, EncoderError
@@ -210,11 +210,10 @@ class VideoStream:
         process.stdin.close()
         if process.wait() != 0:
             raise EncoderError(self._explain(None))
-        facts = read_facts(self.path)
-        if facts.frames != self._frames or not facts.is_constant(self._fps):
+        mp4 = read_mp4(self.path)
+        if mp4.frames != self._frames or not mp4.is_constant(self._fps):
             raise EncoderError(
-                f"{self.path.name}: {self._frames} frames were given, the file has {facts.frames} "
-                f"(steps {facts.steps} of 1/{facts.timescale} s)."
+                f"{self.path} was given {self._frames} frames of 1/{self._fps} s, and has {mp4.extent()}."
             )
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -20,7 +20,7 @@ import json
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from isaac_lerobot.dataset.episode_rows import EpisodePlace
 from isaac_lerobot.dataset.features import BOOKKEEPING, Feature
 from isaac_lerobot.dataset.layout import Location
 from isaac_lerobot.dataset.metadata import Info
-from isaac_lerobot.dataset.mp4 import VideoFacts, read_facts
+from isaac_lerobot.dataset.mp4 import read_mp4
 from isaac_lerobot.dataset.statistics import Statistics
 from isaac_lerobot.dataset.video import find_ffmpeg
 from isaac_lerobot.errors import DatasetError
@@ -172,7 +172,7 @@ def _make_plan(root: Path, info: Info, places: Sequence[EpisodePlace], everythin
     plan.data = [(next(numbers), group) for group in _groups(units, data_limit, everything)]
     for name in info.videos:
         units = [
-            _with_facts(root, unit, info.fps)
+            _measured(root, unit, info.fps)
             for unit in _units(root, [place.videos[name][0] for place in places], _video_path(name))
         ]
         taken = {unit.location for unit in units}
@@ -193,18 +193,18 @@ def _units(root: Path, locations: Sequence[Location], path_of: Callable[[Locatio
     units: list[_Unit] = []
     for index, location in enumerate(locations):
         if units and units[-1].location == location:
-            units[-1] = _Unit(units[-1].path, location, range(units[-1].episodes.start, index + 1), units[-1].size)
+            units[-1] = replace(units[-1], episodes=range(units[-1].episodes.start, index + 1))
         else:
             path = path_of(location)
             units.append(_Unit(path, location, range(index, index + 1), (root / path).stat().st_size))
     return units
 
 
-def _with_facts(root: Path, unit: _Unit, fps: int) -> _Unit:
-    facts = read_facts(root / unit.path)
-    joinable = facts.is_constant(fps) and facts.timescale % fps == 0
-    kind = (facts.configuration, facts.timescale) if joinable else None
-    return _Unit(unit.path, unit.location, unit.episodes, unit.size, facts.frames / fps, kind)
+def _measured(root: Path, unit: _Unit, fps: int) -> _Unit:
+    mp4 = read_mp4(root / unit.path)
+    joinable = mp4.is_constant(fps) and mp4.timescale % fps == 0
+    kind = (mp4.configuration, mp4.timescale) if joinable else None
+    return replace(unit, seconds=mp4.frames / fps, kind=kind)
 
 
 def _groups(units: Sequence[_Unit], limit: int, everything: bool) -> Iterator[list[_Unit]]:
@@ -252,7 +252,7 @@ def _join_video(root: Path, info: Info, name: str, location: Location, units: Se
     target.parent.mkdir(parents=True, exist_ok=True)
     listing = target.with_suffix(".txt")
     listing.write_text("ffconcat version 1.0\n" + "".join(f"file {_quoted(root / unit.path)}\n" for unit in units))
-    first: VideoFacts = read_facts(root / units[0].path)
+    first = read_mp4(root / units[0].path)
     step = first.timescale // info.fps
     # The concatenation works in microseconds; snapping to the frame grid keeps times exact over any number of files.
     grid = f"setts=pts=round(PTS/{step})*{step}:dts=round(DTS/{step})*{step}:duration={step}"
@@ -263,11 +263,9 @@ def _join_video(root: Path, info: Info, name: str, location: Location, units: Se
     frames = round(sum(unit.seconds for unit in units) * info.fps)
     if done.returncode != 0:
         raise DatasetError(f"ffmpeg could not join videos of {name}: {done.stderr.decode(errors='replace').strip()}")
-    facts = read_facts(target)
-    if facts.frames != frames or not facts.is_constant(info.fps) or facts.timescale != first.timescale:
-        raise DatasetError(
-            f"Joining videos of {name} gave {facts.frames} frames in steps of {facts.steps}, not {frames}."
-        )
+    mp4 = read_mp4(target)
+    if mp4.frames != frames or not mp4.is_constant(info.fps) or mp4.timescale != first.timescale:
+        raise DatasetError(f"Joining videos of {name} gave {mp4.extent()}, not {frames} frames of 1/{info.fps} s.")
     durable.sync_file(target)
     return target
 

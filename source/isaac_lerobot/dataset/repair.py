@@ -21,7 +21,7 @@ from isaac_lerobot.dataset.episode_rows import EpisodePlace
 from isaac_lerobot.dataset.features import BOOKKEEPING
 from isaac_lerobot.dataset.lock import DatasetLock
 from isaac_lerobot.dataset.metadata import Info
-from isaac_lerobot.dataset.mp4 import read_facts
+from isaac_lerobot.dataset.mp4 import read_mp4
 from isaac_lerobot.errors import DatasetError
 
 DAMAGED = Path(".damaged")
@@ -164,7 +164,7 @@ def _frames_in(path: Path) -> int | str:
         return "is missing"
     try:
         if path.suffix == ".mp4":
-            return read_facts(path).frames
+            return read_mp4(path).frames
         return int(pq.read_metadata(path).num_rows)
     except (DatasetError, OSError, pa.ArrowException):
         return "cannot be read"

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from isaac_lerobot.dataset.check import RULES, Report
 from isaac_lerobot.dataset.check_evidence import Evidence, Segment, Video
-from isaac_lerobot.dataset.check_mp4 import Mp4, Mp4Error, read_mp4
 from isaac_lerobot.dataset.features import Feature
+from isaac_lerobot.dataset.mp4 import Mp4, Mp4Error, read_mp4
 from isaac_lerobot.dataset.video import find_ffmpeg
+from isaac_lerobot.errors import DatasetError
 
 OPEN, CLOSED = ("keyint=8:min-keyint=8:scenecut=0:log-level=none:open-gop=" + flag for flag in "10")
 ENCODERS = {
@@ -44,6 +45,17 @@ def test_files_of_encoders(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(mp4.pts * 10, np.arange(24) * mp4.timescale)
     assert mp4.duration * 10 == 24 * mp4.timescale
     assert (mp4.hidden, mp4.cut_off, mp4.tracks, mp4.open_gop) == (0, 0, ("vide",), open_gop)
+    assert mp4.is_constant(10)
+    assert not mp4.is_constant(20)
+    assert mp4.extent() == f"24 frames in steps of {mp4.timescale // 10} / {mp4.timescale} s"
+
+
+def test_configuration_tells_which_files_can_be_joined(tmp_path: Path) -> None:
+    plain = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+    files = {"a": plain, "same": plain, "no B-frames": (*plain, "-bf", "0"), "other codec": ("-c:v", "mpeg4")}
+    found = {name: read_mp4(_encode(tmp_path / f"{name}.mp4", *files[name])).configuration for name in files}
+    assert found["a"] == found["same"] != b""
+    assert len(set(found.values())) == 3
 
 
 @pytest.mark.parametrize("flags", ["+frag_keyframe", "+frag_keyframe+empty_moov+default_base_moof", "+faststart"])
@@ -105,6 +117,8 @@ def test_times_of_any_file(tmp_path_factory: pytest.TempPathFactory, data: st.Da
     np.testing.assert_array_equal(mp4.pts, np.sort(decoding + shifts - start))
     assert (mp4.timescale, mp4.duration, mp4.cut_off) == (timescale, sum(steps), 0)
     assert mp4.hidden == int((mp4.pts < 0).sum())
+    assert mp4.steps == tuple(sorted(set(steps)))
+    assert mp4.is_constant(timescale) == (frames == 1 or set(steps) == {1})
 
 
 @settings(max_examples=150, deadline=None)
@@ -119,10 +133,19 @@ def test_damage_raises_nothing_but_mp4_errors(tmp_path_factory: pytest.TempPathF
         assert read_mp4(path).tracks
 
 
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    with pytest.raises(Mp4Error, match=r"gone\.mp4 .*No such file"):
+        read_mp4(tmp_path / "gone.mp4")
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    with pytest.raises(DatasetError, match=r"empty\.mp4 is no complete mp4 file: it has no moov box"):
+        read_mp4(path)
+
+
 def _judge(code: str, fps: int, frames: int, length: int) -> list[str]:
     """What the rule ``code`` says of one exact mp4 with ``frames`` frames in episodes of ``length`` frames."""
     pts = np.arange(frames, dtype=np.int64) * 512
-    mp4 = Mp4("h264", 64, 48, "yuv420p", 512 * fps, pts, 512 * frames, 0, 0, ("vide",), False)
+    mp4 = Mp4("h264", b"", 64, 48, "yuv420p", 512 * fps, pts, (512,), 512 * frames, 0, 0, ("vide",), False)
     name = "videos/front/chunk-000/file-000.mp4"
     evidence, report = Evidence(Path("root")), Report(Path("root"))
     evidence.__dict__.update(
