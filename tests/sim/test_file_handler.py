@@ -13,7 +13,9 @@ from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
 
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
+from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
 from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler, dataset_folder
+from isaac_lerobot.sim.streamed_episode import STREAMED, StreamedEpisode, StreamSchema
 from lerobot_reader import LerobotReader
 from sim.counter_task import TASK_ID
 from sim.isaac_episodes import BothHandlers, assert_equal, assert_same_episode, load_all, play, success_term
@@ -33,6 +35,7 @@ def episode_of(steps: int = 4, success: bool | None = True, **more: torch.Tensor
         episode.add("obs/camera_rgb", torch.full((16, 24, 3), 20 * step + 10, dtype=torch.uint8))
         episode.add("obs/mask", torch.full((16, 24, 1), 30 * step, dtype=torch.uint8))
         episode.add("states/articulation/robot/joint_position", torch.tensor([step + 0.25, 1.0]))
+        episode.add("states/articulation/stand/joint_position", torch.zeros(0))
         episode.add("processed_actions", torch.arange(2.0) - step)
         for key, value in more.items():
             episode.add(key, value)
@@ -166,6 +169,25 @@ def test_a_dataset_that_says_nothing_of_isaac_lab(tmp_path):
     assert set(episode.data["obs"]) == {"state", "gripper", "contact", "grid", "camera_rgb", "mask"}
     assert episode.get_next_action().tolist() == [0.0, 1.0, 2.0]
     assert (episode.success, episode.seed) == (None, None)
+
+
+def test_a_streamed_asset_without_joints(tmp_path):
+    layout = EpisodeLayout({"action": [Part("actions", (2,), "float32")]})
+    schema = StreamSchema(layout.features(), 30, layout, "Stream")
+    handler = LeRobotDatasetFileHandler()
+    handler.create(str(tmp_path / "stream"))
+    streamed = StreamedEpisode(schema, handler.begin_episode(schema), {"stand/joint_position": np.zeros((1, 0))})
+    for _ in range(3):
+        beside = {"states/stand/joint_position": np.zeros(0), "states/arm/joint_position": np.ones(2)}
+        streamed.add({"action": np.zeros(2, np.float32)}, beside)
+    episode = EpisodeData()
+    episode.data[STREAMED] = streamed
+    handler.write_episode(episode)
+    loaded = handler.load_episode("demo_0", "cpu")
+    handler.close()
+    assert loaded.get_initial_state()["stand"]["joint_position"].shape == (1, 0)
+    assert loaded.get_state(2)["stand"]["joint_position"].shape == (1, 0)
+    assert loaded.get_state(2)["arm"]["joint_position"].tolist() == [[1.0, 1.0]]
 
 
 def test_names_and_numbers_of_episodes(tmp_path):

@@ -122,6 +122,7 @@ class Attachment:
         host, session = self._host, self.session
         if host is None:
             return
+        starting = self._start and self._strict
         try:
             if not self._looked_at:
                 self._looked_at = True
@@ -131,16 +132,17 @@ class Attachment:
                 self._start = False
                 if session.state is SessionState.READY:
                     session.carry_out(Start(), host)
-                if self._strict and session.state is not SessionState.RECORDING:
+                if starting and session.state is not SessionState.RECORDING:
                     raise ConfigError(session.status.message.text)
             while session.state is SessionState.PAUSED:
                 host.idle()
                 session.carry_out_commands(host)
-        except ConfigError:
-            self._let_go()
-            raise
         except Exception as error:
-            # The environment is somebody else's code and may raise anything; its script goes on without us.
+            # The environment is somebody else's code and may raise anything; its script goes on without us, but for
+            # whoever has just asked to record it.
+            if starting:
+                self._let_go()
+                raise
             logger.exception("Recording stopped")
             session.fail(f"Recording stopped: {type(error).__name__}: {error}.")
         if session.quit_requested:
@@ -196,6 +198,8 @@ class _ScriptHost:
     def __init__(self, env: Any, session: Session, attachment: Attachment) -> None:
         if not hasattr(env, "scene") or not hasattr(env, "step"):
             raise TaskError(f"{type(env).__name__} is no Isaac Lab environment with a scene; it cannot be recorded.")
+        if getattr(env.cfg, "possible_agents", None):
+            raise TaskError(f"{type(env).__name__} has several agents; environments of one agent can be recorded.")
         self.is_leaving = False
         self._env = env
         self._session = session

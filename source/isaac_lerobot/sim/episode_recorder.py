@@ -67,7 +67,8 @@ class EpisodeRecorder:
             return
         states = scene_state(self.env)
         for env_id, frame in zip(env_ids, self.reader.read(env_ids), strict=True):
-            extra = {f"state/{name}": value[env_id] for name, value in states.items()}
+            # The joints of an asset without joints are no numbers to keep.
+            extra = {f"state/{name}": value[env_id] for name, value in states.items() if value[env_id].size}
             self._session.record(env_id, frame, extra)
 
     def end_episodes(self, env_ids: Sequence[int]) -> list[int]:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isaac_lerobot.dataset import DatasetWriter, Episode
 from isaac_lerobot.sim.episode_layout import EpisodeLayout
 
@@ -56,15 +59,18 @@ class StreamedEpisode:
         self.schema = schema
         self._writing = writing
         self._initial_state = dict(initial_state)
+        self._empty: dict[str, NDArray[Any]] = {}
 
     @property
     def is_open(self) -> bool:
         """Whether it is neither saved nor thrown away."""
         return self._writing.is_open
 
-    def add(self, frame: Mapping[str, Any], beside: Mapping[str, Any]) -> None:
+    def add(self, frame: Mapping[str, Any], beside: Mapping[str, NDArray[Any]]) -> None:
         """Add a frame, and numbers that are kept beside the dataset."""
-        self._writing.add_frame(frame, extra=beside)
+        # The joints of an asset without joints: nothing to write per frame, but there to be found again.
+        self._empty = {path: value for path, value in beside.items() if not value.size}
+        self._writing.add_frame(frame, extra={path: value for path, value in beside.items() if value.size})
 
     def save(
         self,
@@ -77,8 +83,10 @@ class StreamedEpisode:
         if not len(self._writing):
             self.discard()
             return False
-        arrays = {**{f"initial_state/{path}": value for path, value in self._initial_state.items()}, **arrays}
-        self._writing.save(success, attributes=attributes, arrays=arrays, into=into)
+        steps = len(self._writing)
+        together = {f"initial_state/{path}": value for path, value in self._initial_state.items()}
+        together |= {path: np.empty((steps, *value.shape), value.dtype) for path, value in self._empty.items()}
+        self._writing.save(success, attributes=attributes, arrays={**together, **arrays}, into=into)
         return True
 
     def discard(self) -> None:
