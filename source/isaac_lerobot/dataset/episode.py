@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +23,12 @@ from isaac_lerobot.dataset.tables import RowBuffer
 from isaac_lerobot.dataset.video import VideoCodec
 from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
 
-if TYPE_CHECKING:
-    from isaac_lerobot.dataset.writer import DatasetWriter
+
+class EpisodeTaker(Protocol):
+    """Who commits episodes that another began: a :class:`DatasetWriter`."""
+
+    def take_over(self, episode: Episode) -> int:
+        """Have a complete episode committed in the background; returns its index."""
 
 
 class Episode:
@@ -117,7 +121,7 @@ class Episode:
         *,
         attributes: Mapping[str, Any] | None = None,
         arrays: Mapping[str, NDArray[Any]] | None = None,
-        into: DatasetWriter | None = None,
+        into: EpisodeTaker | None = None,
     ) -> int:
         """End the episode and have it committed in the background; returns at once.
 
