@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from recordings import run, session_for
 
 from isaac_lerobot.app import cli
 from isaac_lerobot.app.demo_task import TASK_ID
+from isaac_lerobot.app.replay import run_replay
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter
-from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.errors import DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording import SessionState
 from isaac_lerobot.sim.driver import Driver
 from isaac_lerobot.tools.replay import Replay
@@ -114,13 +117,14 @@ def test_the_command(recorded, tmp_path):
     assert "rigid_object/cube/root_pose" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--episode", "7"], "has the episodes 0 to 1, not 7"),
-        (["--task", "Isaac-LeRobot-Pick-Cub-v0"], f"Did you mean '{TASK_ID}'"),
-    ],
-)
-def test_what_a_user_reads(recorded, capsys, words, message):
-    assert cli.main(["replay", str(recorded), *words]) == 1
-    assert message in capsys.readouterr().err
+def test_what_a_user_reads(recorded, tmp_path):
+    usual = {"root": recorded, "episode": None, "task": None, "task_packages": []}
+
+    def answer(name: str, value: Any) -> str:
+        with pytest.raises(IsaacLeRobotError) as caught:
+            run_replay(argparse.Namespace(**{**usual, name: value}))
+        return str(caught.value)
+
+    assert "has the episodes 0 to 1, not 7" in answer("episode", [7])
+    assert f"Did you mean '{TASK_ID}'" in answer("task", "Isaac-LeRobot-Pick-Cub-v0")
+    assert "is no LeRobot dataset" in answer("root", tmp_path)
