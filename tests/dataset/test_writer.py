@@ -107,6 +107,45 @@ def test_interleaved_and_discarded_episodes(tmp_path, lerobot):
     check_read(lerobot.read(root), [(2, 5), (0, 3), (3, 6)])
 
 
+@pytest.mark.parametrize("own_first", [True, False], ids=["own closed first", "other closed first"])
+def test_episodes_saved_into_another_dataset(tmp_path, lerobot, own_first):
+    """As failed episodes are, into a sibling folder; the two may be closed in any order."""
+    good, bad = (DatasetWriter.create(tmp_path / name, 30, FEATURES) for name in ("good", "bad"))
+    assert record(good, 0, 40, success=True, into=good) == 0
+    assert record(good, 1, 40, "drop", success=False, into=bad, attributes={"seed": 1}) == 0
+    assert record(good, 2, 3) == 1
+    assert record(bad, 3, 3) == 1
+    assert record(good, 4, 60, success=False, into=bad) == 2
+    assert (good.status.open_episodes, bad.status.open_episodes) == (0, 0)
+    for writer in (good, bad) if own_first else (bad, good):
+        writer.close()
+    for name, episodes in (("good", [(0, 40), (2, 3)]), ("bad", [(1, 40), (3, 3), (4, 60)])):
+        check_read(lerobot.read(tmp_path / name), episodes)
+        assert not (tmp_path / name / ".recording").exists()
+        assert repair_dataset(tmp_path / name, dry_run=True) == []
+    assert read_sidecar(tmp_path / "bad", 0).attributes == {"seed": 1}
+
+
+def test_an_episode_that_does_not_fit_another_dataset_stays_open(tmp_path):
+    wide = FEATURES | {"action": {"dtype": "float64", "shape": (2,)}, "extra": {"dtype": "int64", "shape": (1,)}}
+    with (
+        DatasetWriter.create(tmp_path / "own", 30, FEATURES) as own,
+        DatasetWriter.create(tmp_path / "wide", 10, wide, codec="hevc") as other,
+    ):
+        episode = own.begin_episode("do it")
+        episode.add_frame(frame(0, 0))
+        with pytest.raises(FeatureError) as caught:
+            episode.save(into=other)
+        for part in ("wide", "fps is 30", "'extra'", "float64", "would be h264"):
+            assert part in str(caught.value)
+        other.close()
+        with pytest.raises(DatasetError, match="is closed"):
+            episode.save(into=other)
+        episode.add_frame(frame(0, 1))
+        assert episode.save() == 0
+    assert (own.status.committed_frames, other.status.committed_episodes) == (2, 0)
+
+
 def test_append_goes_on_where_the_dataset_ended(tmp_path, lerobot):
     root = tmp_path / "set"
     given = []

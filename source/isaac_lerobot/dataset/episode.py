@@ -27,8 +27,14 @@ from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
 class EpisodeTaker(Protocol):
     """Who commits episodes that another began: a :class:`DatasetWriter`."""
 
+    def check_fits(self, features: Mapping[str, Feature], fps: int, codec: VideoCodec) -> None:
+        """Raise a :class:`DatasetError` where an episode like this cannot be taken over."""
+
     def take_over(self, episode: Episode) -> int:
         """Have a complete episode committed in the background; returns its index."""
+
+    def settle(self) -> None:
+        """Wait until nothing is left of the episodes taken over in the folders that they came from."""
 
 
 class Episode:
@@ -47,11 +53,12 @@ class Episode:
         codec: VideoCodec,
         pool: BufferPool,
         attributes: Mapping[str, Any],
-        on_save: Callable[[Episode], int],
+        on_save: Callable[[Episode, EpisodeTaker | None], int],
         on_discard: Callable[[Episode], None],
     ) -> None:
         self.task = task
         self._folder = folder
+        self._features, self._fps, self._codec = features, fps, codec
         self._check = FrameCheck(features)
         self._rows = RowBuffer(folder / "rows.arrow", features)
         self._streams = {
@@ -130,13 +137,15 @@ class Episode:
             attributes: What JSON can hold (seed, environment, ...), kept beside the dataset.
             arrays: Arrays kept beside the dataset (initial state, ...). Names may hold ``/``.
             into: Another writer, of a dataset with the same features and rate on the same file system, to save
-                into instead: failed episodes are kept apart this way. Close it before the episode's own writer.
+                into instead: failed episodes are kept apart this way. Either writer may be closed first.
 
         Returns:
             The index of the episode. Should an earlier episode that is still being saved fail, this one and those
             after it move down by one: indices have no gaps.
 
         Raises:
+            FeatureError: The dataset to save into has other features, another rate or other videos. The episode
+                is still open, and can be saved elsewhere.
             DatasetError: The episode has no frames, is over already, or has failed.
         """
         self._need_open("save")
@@ -151,16 +160,15 @@ class Episode:
         objects = [name for name, value in kept.items() if value.dtype.hasobject]
         if objects:
             raise DatasetError(f"The arrays {objects} hold Python objects; numbers can be kept.")
+        if into is not None:
+            into.check_fits(self._features, self._fps, self._codec)
         for arrived in self._staging.rest():
             self._record(arrived)
         self._attributes, self._arrays, self._success = together, kept, success
         self._state = "saving"
         for stream in self._streams.values():
             stream.end()
-        if into is None:
-            return self._on_save(self)
-        self._on_discard(self)
-        return into.take_over(self)
+        return self._on_save(self, into)
 
     def discard(self) -> None:
         """Throw the episode away. Does nothing when it is over already."""

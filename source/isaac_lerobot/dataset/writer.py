@@ -18,7 +18,7 @@ from isaac_lerobot import __version__
 from isaac_lerobot.dataset import commit, durable, folder, join, layout, repair, tables
 from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.encoder import BufferPool
-from isaac_lerobot.dataset.episode import Episode
+from isaac_lerobot.dataset.episode import Episode, EpisodeTaker
 from isaac_lerobot.dataset.features import Feature, differences, parse_features
 from isaac_lerobot.dataset.lock import DatasetLock
 from isaac_lerobot.dataset.metadata import Info
@@ -88,6 +88,7 @@ class DatasetWriter:
         self._changed = threading.Condition()
         self._open: set[Episode] = set()
         self._saving: deque[Episode] = deque()
+        self._takers: set[EpisodeTaker] = set()
         self._reporting = False
         self._errors: list[Exception] = []
         self._failed = 0
@@ -207,7 +208,8 @@ class DatasetWriter:
                 join.join_files(root)
                 state = commit.read_state(root)
             chosen = _codec(codec) if codec is not None else _codec_of(state.info)
-            found = _differences(state.info, fps, features, robot_type, chosen)
+            parsed = None if features is None else parse_features(features)
+            found = _differences(state.info, fps, parsed, robot_type, chosen)
             if found:
                 raise FeatureError(f"Cannot append to {root}: " + "; ".join(found) + ".")
             if state.info.videos:
@@ -262,10 +264,7 @@ class DatasetWriter:
         Raises:
             DatasetError: The writer is closed, or the folder cannot be written.
         """
-        if self._closing:
-            raise DatasetError(f"The writer of {self.root} is closed.")
-        if self._broken is not None:
-            raise DatasetError(f"The writer of {self.root} cannot go on: {self._broken}")
+        self._need_working()
         if not isinstance(task, str) or not task:
             raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
         self._need_folder()
@@ -276,15 +275,39 @@ class DatasetWriter:
             raise DatasetError(f"Cannot record into {self.root}: {error}.") from error
         info = self._state.info
         episode = Episode(
-            staging, task, info.features, info.fps, self._codec, self._pool, attributes or {}, self._take, self._drop
+            staging, task, info.features, info.fps, self._codec, self._pool, attributes or {}, self._save, self._drop
         )
         with self._changed:
             self._open.add(episode)
         return episode
 
+    def check_fits(self, features: Mapping[str, Feature], fps: int, codec: VideoCodec) -> None:
+        """Make sure that this writer can take over an episode that another one began.
+
+        Raises:
+            FeatureError: Lists every difference between the episode and the dataset.
+            DatasetError: The writer is closed, or cannot go on.
+        """
+        self._need_working()
+        found = _differences(self._state.info, fps, features, None, codec)
+        if found:
+            raise FeatureError(f"The episode cannot be saved into {self.root}: " + "; ".join(found) + ".")
+
     def take_over(self, episode: Episode) -> int:
         """Commit an episode that another writer began; see ``into`` of :meth:`Episode.save`."""
-        return self._take(episode)
+        with self._changed:
+            self._saving.append(episode)
+            index = self._state.info.total_episodes + len(self._saving) - 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return index
+
+    def settle(self) -> None:
+        """Wait until every saved episode is on the disk or has failed."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._saving)
 
     def wait(self) -> None:
         """Wait until every saved episode is on the disk.
@@ -320,6 +343,9 @@ class DatasetWriter:
                 self._changed.notify_all()
             if self._thread is not None:
                 self._thread.join()
+            # What others took over lies in this writer's staging folder until they have committed it.
+            for taker in self._takers:
+                taker.settle()
             if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
                 self._join()
             self._remove_staging()
@@ -342,6 +368,12 @@ class DatasetWriter:
                 raise
             _log.error("%s", failure)
 
+    def _need_working(self) -> None:
+        if self._closing:
+            raise DatasetError(f"The writer of {self.root} is closed.")
+        if self._broken is not None:
+            raise DatasetError(f"The writer of {self.root} cannot go on: {self._broken}")
+
     def _need_folder(self, error: Exception | None = None) -> None:
         if not (self.root / layout.INFO).is_file():
             raise DatasetError(f"The dataset folder {self.root} was removed or moved while recording.") from error
@@ -361,25 +393,18 @@ class DatasetWriter:
         except (OSError, DatasetError) as error:
             _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
 
-    def _take(self, episode: Episode) -> int:
-        with self._changed:
-            self._leave(episode)
-            self._saving.append(episode)
-            index = self._state.info.total_episodes + len(self._saving) - 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-        return index
+    def _save(self, episode: Episode, into: EpisodeTaker | None) -> int:
+        self._drop(episode)
+        if into is not None and into is not self:
+            self._takers.add(into)
+            return into.take_over(episode)
+        return self.take_over(episode)
 
     def _drop(self, episode: Episode) -> None:
         with self._changed:
-            self._leave(episode)
-
-    def _leave(self, episode: Episode) -> None:
-        if episode in self._open:
-            self._open.discard(episode)
-            self._waited_s += episode.waited_s
+            if episode in self._open:
+                self._open.discard(episode)
+                self._waited_s += episode.waited_s
 
     def _run(self) -> None:
         while True:
@@ -492,7 +517,7 @@ def _with_codec(feature: Feature, codec: VideoCodec, fps: int) -> Feature:
 
 
 def _differences(
-    info: Info, fps: int | None, features: Mapping[str, Any] | None, robot_type: str | None, codec: VideoCodec
+    info: Info, fps: int | None, features: Mapping[str, Feature] | None, robot_type: str | None, codec: VideoCodec
 ) -> list[str]:
     found = []
     if fps is not None and fps != info.fps:
@@ -500,7 +525,7 @@ def _differences(
     if robot_type is not None and robot_type != info.robot_type:
         found.append(f"robot_type is {robot_type!r}, the dataset has {info.robot_type!r}")
     if features is not None:
-        found += differences(parse_features(features), info.features)
+        found += differences(features, info.features)
     for name, feature in info.videos.items():
         have = feature.info or {}
         height, width, _ = feature.shape
