@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,9 @@ def test_interleaved_and_discarded_episodes(tmp_path, lerobot):
 @pytest.mark.parametrize("own_first", [True, False], ids=["own closed first", "other closed first"])
 def test_episodes_saved_into_another_dataset(tmp_path, lerobot, own_first):
     """As failed episodes are, into a sibling folder; the two may be closed in any order."""
-    good, bad = (DatasetWriter.create(tmp_path / name, 30, FEATURES) for name in ("good", "bad"))
+    good = DatasetWriter.create(tmp_path / "good", 30, FEATURES)
+    # Slow enough for episodes to be left when the other one closes.
+    bad = DatasetWriter.create(tmp_path / "bad", 30, FEATURES, on_committed=lambda index: time.sleep(1))
     assert record(good, 0, 40, success=True, into=good) == 0
     assert record(good, 1, 40, "drop", success=False, into=bad, attributes={"seed": 1}) == 0
     assert record(good, 2, 3) == 1
