@@ -29,6 +29,7 @@ LAYOUT = "episode_data"
 
 ACTIONS = "actions"
 _OBSERVATIONS = "obs"
+_INITIAL_STATE = "initial_state/"
 _MAIN_GROUP = "policy"
 _IMAGES = "observation.images."
 _STATE_TERMS = ("joint_pos", "joint_positions")
@@ -162,6 +163,27 @@ class EpisodeLayout:
         columns = {name: self._column(name, values) for name in self.parts}
         for step in range(next(iter(steps.values()), 0)):
             yield {name: column[step] for name, column in columns.items()}
+
+    def beside(self, values: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+        """Return what an episode holds that is neither a feature nor an observation, to be kept beside the dataset.
+
+        Args:
+            values: Tensors by path.
+
+        Returns:
+            What has a row per step, and the rest.
+        """
+        taken = {part.path for some in self.parts.values() for part in some}
+        steps = max((len(values[path]) for path in taken), default=0)
+        others = {
+            path: as_numpy(value) for path, value in values.items() if path not in taken and not _is_observation(path)
+        }
+        columns = {
+            path: array
+            for path, array in others.items()
+            if len(array) == steps and array.size and not path.startswith(_INITIAL_STATE)
+        }
+        return columns, {path: array for path, array in others.items() if path not in columns}
 
     def tree(self, episode: RecordedEpisode, with_pictures: bool) -> dict[str, NDArray[Any]]:
         """Return a recorded episode's features by path, arrays of shape ``(steps, …)``.

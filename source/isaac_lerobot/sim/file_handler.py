@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -305,30 +306,20 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
     def _save_collected(self, episode: EpisodeData, name: str) -> bool:
         episode.pre_export()
         values = flat(episode.data)
-        settings = self.state_observation_keys, self.observation_keys_to_record
-        chosen = EpisodeLayout.of_episode(values, *settings)
-        features = chosen.features()
-        steps = max((len(values[part.path]) for parts in chosen.parts.values() for part in parts), default=0)
-        if steps == 0:
+        chosen = EpisodeLayout.of_episode(values, self.state_observation_keys, self.observation_keys_to_record)
+        rows = chosen.rows(values)
+        columns, arrays = chosen.beside(values)
+        schema = StreamSchema(
+            chosen.features(), self._rate(), chosen, self._task(), codec=self.codec, robot_type=self.robot_type
+        )
+        first = next(rows, None)
+        if first is None:
             logger.info("An episode without a step was left out.")
             return False
-        taken = {part.path for parts in chosen.parts.values() for part in parts}
-        others = {
-            path: as_numpy(value)
-            for path, value in values.items()
-            if path not in taken and path != "obs" and not path.startswith("obs/")
-        }
-        columns = {path: array for path, array in others.items() if len(array) == steps and array.size}
-        columns = {path: array for path, array in columns.items() if not path.startswith("initial_state/")}
-        arrays = {path: array for path, array in others.items() if path not in columns}
-        rows = chosen.rows(values)
-        schema = StreamSchema(
-            features, self._rate(), chosen, self._task(), codec=self.codec, robot_type=self.robot_type
-        )
         writing = self._writer_for(schema).begin_episode(schema.task)
         try:
-            for step, frame in enumerate(rows):
-                writing.add_frame(frame, extra={path: array[step] for path, array in columns.items()})
+            for step, frame in enumerate(itertools.chain([first], rows)):
+                writing.add_frame(frame, extra={path: column[step] for path, column in columns.items()})
             writing.save(_success(episode), attributes=self._attributes(episode, name), arrays=arrays)
         finally:
             # Does nothing once it is saved.

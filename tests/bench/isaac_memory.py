@@ -1,0 +1,58 @@
+"""Memory of the process while Isaac Lab records one long episode with two cameras.
+
+    tests/host/python tests/bench/isaac_memory.py stream [STEPS]    # LeRobotRecorderManagerCfg
+    tests/host/python tests/bench/isaac_memory.py stock [STEPS]     # ActionStateRecorderManagerCfg, HDF5
+
+Prints the growth since step 100, when everything is warm, and the process's peak after the export [MiB].
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import gymnasium
+import torch
+from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManagerCfg
+
+import isaac_lerobot
+from isaac_lerobot.app.demo_task import TASK_ID
+from isaac_lerobot.app.demo_task.env_cfg import PickCubeEnvCfg
+
+RECORDERS = {"stream": isaac_lerobot.LeRobotRecorderManagerCfg, "stock": ActionStateRecorderManagerCfg}
+WARM = 100
+
+
+def main(kind: str, steps: int = 2000) -> None:
+    cfg = PickCubeEnvCfg()
+    cfg.terminations.time_out = cfg.terminations.success = cfg.terminations.cube_dropped = None
+    cfg.recorders = RECORDERS[kind]()
+    with tempfile.TemporaryDirectory() as folder:
+        cfg.recorders.dataset_export_dir_path = folder
+        env = gymnasium.make(TASK_ID, cfg=cfg).unwrapped
+        env.reset()
+        warm = 0.0
+        for step in range(1, steps + 1):
+            policy = env.obs_buf["policy"]
+            env.step(torch.cat([policy["joint_pos"][:, :5], policy["gripper"][:, :1]], dim=1))
+            if step == WARM:
+                warm = _resident()
+            if step % 250 == 0:
+                print(f"{kind}: step {step}, {_resident() - warm:+.0f} MiB", flush=True)
+        env.recorder_manager.export_episodes([0])
+        print(f"{kind}: peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - warm:+.0f} MiB", flush=True)
+        env.close()
+
+
+def _resident() -> float:
+    """Resident memory of this process [MiB]."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))
