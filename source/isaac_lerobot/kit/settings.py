@@ -12,7 +12,7 @@ from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording import RecordingConfig, find_preset, read_preset
 
 ROOT = "/exts/isaac.lerobot.recorder"
-"""Each field of ``RecordingConfig`` is a setting below this path; beside them: ``autostart``, ``attach``, ``preset``."""
+"""Each field of ``RecordingConfig`` is a setting below this path; beside: ``autostart``, ``attach``, ``preset``."""
 
 MEMORY = "/persistent/exts/isaac.lerobot.recorder"
 """Where the values last used in the panel are remembered, below the same names."""
