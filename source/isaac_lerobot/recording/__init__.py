@@ -17,10 +17,11 @@ from isaac_lerobot.recording.commands import (
     Start,
 )
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
+from isaac_lerobot.recording.host import Host, Snapshot
 from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, TaskOffer, TermOffer
 from isaac_lerobot.recording.preset import find_preset, read_preset
 from isaac_lerobot.recording.selection import Selection, select
-from isaac_lerobot.recording.session import Host, Session, Snapshot
+from isaac_lerobot.recording.session import Session
 from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
 
 __all__ = [

@@ -8,13 +8,12 @@ decides what is recorded, counted and kept.
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from isaac_lerobot.dataset import Episode
 from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
@@ -34,11 +33,14 @@ from isaac_lerobot.recording.commands import (
     Resume,
     Start,
 )
+from isaac_lerobot.recording.completion import Completion
 from isaac_lerobot.recording.config import RecordingConfig, SuccessMode
 from isaac_lerobot.recording.export import Export
+from isaac_lerobot.recording.host import Host, Snapshot
+from isaac_lerobot.recording.ledger import Ledger
 from isaac_lerobot.recording.offer import TaskOffer
 from isaac_lerobot.recording.selection import Selection, select
-from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
+from isaac_lerobot.recording.status import Counts, SessionState, Severity, Status
 
 _FIXED_BY_THE_DATASET = frozenset(
     {"dataset", "overwrite", "cameras", "state_keys", "observation_keys", "robot_type", "codec", "export"}
@@ -56,41 +58,6 @@ _ALLOWED: dict[SessionState, set[type[Command]]] = {
     SessionState.FINISHED: {*_ANYWHERE, OpenTask, CloseTask, Start, Reset},
     SessionState.ERROR: {*_ANYWHERE, OpenTask, CloseTask},
 }
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What an environment is like at one instant, kept beside the dataset so that an episode can be played back.
-
-    Attributes:
-        attributes: JSON-able facts (the seed).
-        arrays: The scene's state by name, e.g. ``"articulation/robot/joint_position"``.
-    """
-
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Host(Protocol):
-    """Whoever owns the environment and carries out what a session cannot do itself."""
-
-    def list_tasks(self, packages: Sequence[str]) -> Sequence[str]:
-        """Import ``packages`` and return the ids of all registered tasks."""
-
-    def open(self, config: RecordingConfig) -> TaskOffer:
-        """Build the configured environment and return what it offers."""
-
-    def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
-        """Prepare recording ``selection``; return JSON-able facts about the environment to keep with the dataset."""
-
-    def snapshot(self, env_id: int) -> Snapshot:
-        """Return what this environment is like now; asked for as an episode begins and as it ends."""
-
-    def reset(self, env_ids: Sequence[int]) -> None:
-        """Reset these environments."""
-
-    def close(self) -> None:
-        """Close the environment, if one is open."""
 
 
 @dataclass
@@ -116,23 +83,16 @@ class Session:
         self.state = SessionState.IDLE
         self.quit_requested = False
         self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        # Reentrant: the writer may report from within the call that hands it an episode.
-        self._lock = threading.RLock()
-        self._message = Message("Choose a task and load it.")
-        self._counts = Counts()
+        self._ledger = Ledger("Choose a task and load it.")
         self._tasks: tuple[str, ...] = ()
         self._host: Host | None = None
         self._offer: TaskOffer | None = None
         self._export: Export | None = None
-        self._closing: threading.Thread | None = None
-        self._closing_error: Exception | None = None
-        self._loss: str | None = None
+        self._completion: Completion | None = None
         self._episodes: dict[int, _RunningEpisode] = {}
         self._armed: set[int] = set()
-        self._descriptions: dict[tuple[Path, int], str] = {}
         self._written: set[Path] = set()
         self._finished_dataset: Path | None = None
-        self._dataset_episodes = 0
         self._success_steps = 0
         self._pace: deque[float] = deque(maxlen=30)
 
@@ -148,14 +108,11 @@ class Session:
         export = self._export
         writers = export.writers if export is not None else ()
         reports = [writer.status for writer in writers]
-        with self._lock:
-            frames = max((episode.frames for episode in list(self._episodes.values())), default=0)
-            counts, message = self._counts, self._message
-            dataset_episodes = self._dataset_episodes
-        offer = self._offer
+        frames = max((episode.frames for episode in list(self._episodes.values())), default=0)
+        offer, counts = self._offer, self._ledger.counts
         return Status(
             state=self.state,
-            message=message,
+            message=self._ledger.message,
             config=self.config,
             tasks=self._tasks,
             offer=offer,
@@ -166,7 +123,7 @@ class Session:
             counts=counts,
             progress=self._progress(counts),
             dataset=export.root if export is not None else self._finished_dataset,
-            dataset_episodes=dataset_episodes,
+            dataset_episodes=self._ledger.dataset_episodes,
             queue_depth=sum(report.queue_depth for report in reports),
             waited=sum(report.waited_s for report in reports),
             steps_per_second=self._steps_per_second(),
@@ -187,7 +144,7 @@ class Session:
         message; the session stays in a state it can go on from.
         """
         self._notice_loss(host)
-        self._notice_closed()
+        self._notice_completed()
         if self.state is SessionState.LOADING:
             self._load(host)
         # A task is loaded at the next call, so that "Loading" can be drawn first; what was queued behind waits.
@@ -197,7 +154,7 @@ class Session:
             except queue.Empty:
                 return
             if self.state is SessionState.SAVING and isinstance(command, Quit):
-                self._wait_until_closed()
+                self._wait_until_completed()
             self.carry_out(command, host)
 
     def carry_out(self, command: Command, host: Host) -> None:
@@ -236,35 +193,17 @@ class Session:
 
     def end(self, env_id: int, outcome: Outcome) -> None:
         """End an environment's episode, and with it the recording if the target is reached."""
-        with self._lock:
-            episode = self._episodes.pop(env_id, None)
+        episode = self._episodes.pop(env_id, None)
         if episode is None:
             return
         if episode.frames == 0:
             self._drop(episode)
             return
-        facts = f"{outcome.value}, {episode.frames} frames"
         arrays = {
             **_prefixed("initial_state", episode.initial.arrays),
             **_prefixed("final_state", self._running_host().snapshot(env_id).arrays),
         }
-        with self._lock:
-            kept = None
-            if episode.writer is not None and self._export is not None:
-                kept = self._export.end(episode.writer, outcome, episode.initial.attributes, arrays)
-            counts = self._counts
-            if kept is None:
-                self._counts = replace(counts, discarded=counts.discarded + 1)
-                self._message = Message(f"Episode not kept ({facts}).")
-            else:
-                self._counts = replace(
-                    counts,
-                    saving=counts.saving + 1,
-                    succeeded=counts.succeeded + (outcome is Outcome.SUCCESS),
-                    failed=counts.failed + (outcome is Outcome.FAILURE),
-                )
-                self._descriptions[kept] = facts
-                self._message = Message(f"Saving episode {kept[1]} ({facts}) …")
+        self._ledger.end(outcome, episode.frames, lambda: self._keep(episode, outcome, arrays))
         if not self.config.continuous:
             self._armed.discard(env_id)
         if self._target_reached():
@@ -275,8 +214,7 @@ class Session:
 
     def drop(self, env_id: int) -> None:
         """Throw an environment's running episode away; its next frame begins another."""
-        with self._lock:
-            episode = self._episodes.pop(env_id, None)
+        episode = self._episodes.pop(env_id, None)
         if episode is not None:
             self._drop(episode)
 
@@ -377,7 +315,6 @@ class Session:
         attributes = host.start(self.config, selection)
         self._host = host
         if self._export is None:
-            self._counts = Counts()
             self._export = self._open_export(offer, selection, attributes)
         self._armed = set(range(offer.num_envs))
         self._pace.clear()
@@ -390,10 +327,10 @@ class Session:
         if root in self._written:
             # "Overwrite" was meant for what was there before, not for what this session has recorded since.
             config = config.changed({"overwrite": False})
-        export = Export(config, offer, selection, attributes, self._on_committed, self._on_failed)
+        export = Export(config, offer, selection, attributes, self._ledger.committed, self._ledger.lost)
         if root is not None:
             self._written.add(root)
-        self._dataset_episodes = export.writers[0].status.committed_episodes if export.writers else 0
+        self._ledger.open(export.writers[0].status.committed_episodes if export.writers else 0)
         return export
 
     def _end_by_hand(self, outcome: Outcome, host: Host) -> None:
@@ -448,34 +385,21 @@ class Session:
             self.state = SessionState.READY
             return
         self.state = SessionState.SAVING
-        self._closing = threading.Thread(target=self._close_in_background, args=(export,), name="finish dataset")
-        self._closing.start()
+        self._completion = Completion(export)
 
-    def _close_in_background(self, export: Export) -> None:
-        try:
-            export.close()
-        except Exception as error:  # noqa: BLE001 - handed to the host's thread
-            self._closing_error = error
-
-    def _notice_closed(self) -> None:
-        if self._closing is None or self._closing.is_alive():
+    def _notice_completed(self) -> None:
+        completion = self._completion
+        if completion is None or not completion.done:
             return
-        self._closing.join()
-        self._closing = None
-        error, self._closing_error = self._closing_error, None
+        self._completion = None
         if self._export is not None:
             self._finished_dataset = self._export.root
         self._export = None
         self.state = SessionState.FINISHED
-        if error is not None:
-            self._say(f"The dataset could not be completed: {error}", Severity.ERROR)
+        if completion.error is not None:
+            self._say(f"The dataset could not be completed: {completion.error}", Severity.ERROR)
         else:
             self._say(f"Finished: {self._summary()}.")
-
-    def _wait_until_closed(self) -> None:
-        if self._closing is not None:
-            self._closing.join()
-        self._notice_closed()
 
     def _close_export(self) -> None:
         self._drop_all()
@@ -485,26 +409,19 @@ class Session:
             self._finished_dataset = export.root
             export.close()
 
-    def _on_committed(self, root: Path, index: int) -> None:
-        with self._lock:
-            counts = self._counts
-            self._counts = replace(counts, saving=counts.saving - 1, saved=counts.saved + 1)
-            self._dataset_episodes += 1
-            facts = self._descriptions.pop((root, index), "")
-            if self._message.severity is Severity.INFO:
-                self._message = Message(f"Saved episode {index}" + (f" ({facts})." if facts else "."))
+    def _wait_until_completed(self) -> None:
+        if self._completion is not None:
+            self._completion.wait()
+        self._notice_completed()
 
-    def _on_failed(self, root: Path, index: int, error: Exception) -> None:
-        with self._lock:
-            counts = self._counts
-            self._counts = replace(counts, saving=counts.saving - 1, lost=counts.lost + 1)
-            self._descriptions.pop((root, index), None)
-            self._loss = f"Episode {index} could not be saved: {error}"
+    def _keep(self, episode: _RunningEpisode, outcome: Outcome, arrays: Mapping[str, Any]) -> tuple[Path, int] | None:
+        if episode.writer is None or self._export is None:
+            return None
+        return self._export.end(episode.writer, outcome, episode.initial.attributes, arrays)
 
     def _notice_loss(self, host: Host) -> None:
         """Stop recording when a saved episode was lost: what follows would be lost as well."""
-        with self._lock:
-            loss, self._loss = self._loss, None
+        loss = self._ledger.take_loss()
         if loss is None:
             return
         running = self.state in (SessionState.RECORDING, SessionState.PAUSED)
@@ -530,7 +447,7 @@ class Session:
         return f"{name} is not possible while {self.state.value}; it is while {wanted}."
 
     def _target_reached(self) -> bool:
-        return 0 < self.config.num_demos <= self._progress(self._counts)
+        return 0 < self.config.num_demos <= self._progress(self._ledger.counts)
 
     def _progress(self, counts: Counts) -> int:
         return counts.succeeded if self.judged_by_term else counts.saved + counts.saving
@@ -542,7 +459,7 @@ class Session:
         return (len(pace) - 1) / (pace[-1] - pace[0])
 
     def _summary(self) -> str:
-        counts = self._counts
+        counts = self._ledger.counts
         parts = [f"{counts.saved} saved", f"{counts.succeeded} succeeded", f"{counts.failed} failed"]
         parts += [f"{counts.discarded} discarded"] if counts.discarded else []
         parts += [f"{counts.lost} lost"] if counts.lost else []
@@ -552,8 +469,7 @@ class Session:
         export, offer = self._export, self._loaded()
         description = self.config.task_description or offer.description or offer.task
         episode = _RunningEpisode(export.begin(description) if export else None, self._running_host().snapshot(env_id))
-        with self._lock:
-            self._episodes[env_id] = episode
+        self._episodes[env_id] = episode
         return episode
 
     def _running_host(self) -> Host:
@@ -570,8 +486,7 @@ class Session:
         return self._offer.num_envs if self._offer else 0
 
     def _drop_all(self) -> None:
-        with self._lock:
-            episodes, self._episodes = list(self._episodes.values()), {}
+        episodes, self._episodes = list(self._episodes.values()), {}
         for episode in episodes:
             self._drop(episode)
 
@@ -579,12 +494,10 @@ class Session:
         if episode.writer is not None:
             episode.writer.discard()
         if episode.frames:
-            with self._lock:
-                self._counts = replace(self._counts, discarded=self._counts.discarded + 1)
+            self._ledger.discarded()
 
     def _say(self, text: str, severity: Severity = Severity.INFO) -> None:
-        with self._lock:
-            self._message = Message(text, severity)
+        self._ledger.say(text, severity)
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
