@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isaac_lerobot.dataset.check import check_dataset
     from isaac_lerobot.dataset.compact import compact_dataset
     from isaac_lerobot.dataset.episode import Episode
     from isaac_lerobot.dataset.reader import DatasetReader
@@ -24,6 +25,7 @@ __all__ = [
     "Sidecar",
     "VideoCodec",
     "WriterStatus",
+    "check_dataset",
     "compact_dataset",
     "read_sidecar",
     "repair_dataset",
@@ -37,6 +39,7 @@ _MODULES = {
     "VideoCodec": "video",
     "Sidecar": "sidecar",
     "read_sidecar": "sidecar",
+    "check_dataset": "check",
     "compact_dataset": "compact",
     "repair_dataset": "repair",
 }

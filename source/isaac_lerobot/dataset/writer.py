@@ -14,16 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from isaac_lerobot import __version__
-from isaac_lerobot.dataset import commit, durable, folder, join, layout, repair, tables
+from isaac_lerobot.dataset import commit, durable, join, layout, opening, repair, tables
 from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.encoder import BufferPool
 from isaac_lerobot.dataset.episode import Episode, EpisodeTaker
-from isaac_lerobot.dataset.features import Feature, differences, parse_features
-from isaac_lerobot.dataset.lock import DatasetLock
-from isaac_lerobot.dataset.metadata import Info
-from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg
-from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
+from isaac_lerobot.dataset.features import Feature
+from isaac_lerobot.dataset.opening import OpenDataset
+from isaac_lerobot.dataset.video import VideoCodec
+from isaac_lerobot.errors import DatasetError, FeatureError
 
 _log = logging.getLogger(__name__)
 
@@ -71,18 +69,10 @@ class DatasetWriter:
             the writer's thread in the order of ``save``.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        lock: DatasetLock,
-        state: DatasetState,
-        codec: VideoCodec,
-        on_committed: OnCommitted | None,
-        on_failed: OnFailed | None,
-    ) -> None:
-        self.root = root
+    def __init__(self, opened: OpenDataset, on_committed: OnCommitted | None, on_failed: OnFailed | None) -> None:
+        self.root = opened.root
         self.on_committed, self.on_failed = on_committed, on_failed
-        self._lock, self._state, self._codec = lock, state, codec
+        self._lock, self._state, self._codec = opened.lock, opened.state, opened.codec
         self._pool = BufferPool()
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -94,7 +84,7 @@ class DatasetWriter:
         self._failed = 0
         self._waited_s = 0.0
         self._bytes = 0
-        self._first_new = state.info.total_episodes
+        self._first_new = opened.state.info.total_episodes
         self._closing = self._closed = False
         self._broken: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -139,32 +129,18 @@ class DatasetWriter:
             DatasetLockedError: Another process is writing there.
             EncoderError: There is no ffmpeg.
         """
-        root = Path(root)
-        parsed = parse_features(features)
-        chosen = _codec(codec)
-        rate = _rate(fps)
-        info = Info(
-            fps=rate,
-            features={name: _with_codec(feature, chosen, rate) for name, feature in parsed.items()},
-            robot_type=robot_type,
+        opened = opening.create(
+            Path(root),
+            fps,
+            features,
+            robot_type,
+            codec,
+            overwrite=overwrite,
+            attributes=attributes,
             data_files_size_in_mb=data_files_size_in_mb,
             video_files_size_in_mb=video_files_size_in_mb,
         )
-        if info.videos:
-            find_ffmpeg()
-        folder.check_usable(root, overwrite)
-        lock = DatasetLock(root)
-        try:
-            folder.make_empty(root, overwrite)
-            own = {"writer": f"isaac-lerobot {__version__}", "attributes": dict(attributes or {})}
-            state = commit.write_new_dataset(root, info, own)
-        except OSError as error:
-            lock.release()
-            raise DatasetError(f"Cannot make a dataset in {root}: {error}.") from error
-        except BaseException:
-            lock.release()
-            raise
-        return cls(root, lock, state, chosen, on_committed, on_failed)
+        return cls(opened, on_committed, on_failed)
 
     @classmethod
     def append(
@@ -195,32 +171,7 @@ class DatasetWriter:
             DatasetLockedError: Another process is writing it.
             EncoderError: There is no ffmpeg.
         """
-        root = Path(root)
-        if not (root / layout.INFO).is_file() and not join.is_interrupted(root):
-            raise DatasetError(f"{root} holds no LeRobot dataset to append to. Create one, or check the path.")
-        lock = DatasetLock(root)
-        try:
-            for action in repair.recover(root):
-                _log.warning("%s: %s", root, action)
-            state = commit.read_state(root)
-            if "success" not in state.table_schema.names:
-                # Of another writer: readers want the same columns in all files of the episode table.
-                join.join_files(root)
-                state = commit.read_state(root)
-            chosen = _codec(codec) if codec is not None else _codec_of(state.info)
-            parsed = None if features is None else parse_features(features)
-            found = _differences(state.info, fps, parsed, robot_type, chosen)
-            if found:
-                raise FeatureError(f"Cannot append to {root}: " + "; ".join(found) + ".")
-            if state.info.videos:
-                find_ffmpeg()
-        except OSError as error:
-            lock.release()
-            raise DatasetError(f"Cannot open the dataset {root}: {error}.") from error
-        except BaseException:
-            lock.release()
-            raise
-        return cls(root, lock, state, chosen, on_committed, on_failed)
+        return cls(opening.append(Path(root), fps, features, robot_type, codec), on_committed, on_failed)
 
     @property
     def fps(self) -> int:
@@ -289,7 +240,7 @@ class DatasetWriter:
             DatasetError: The writer is closed, or cannot go on.
         """
         self._need_working()
-        found = _differences(self._state.info, fps, features, None, codec)
+        found = opening.differences_to(self._state.info, fps, features, None, codec)
         if found:
             raise FeatureError(f"The episode cannot be saved into {self.root}: " + "; ".join(found) + ".")
 
@@ -476,61 +427,3 @@ def _finish_saving() -> None:
             writer.wait()
         except DatasetError as error:
             _log.error("%s", error)
-
-
-def _codec(codec: VideoCodec | str) -> VideoCodec:
-    return codec if isinstance(codec, VideoCodec) else VideoCodec.parse(codec)
-
-
-def _codec_of(info: Info) -> VideoCodec:
-    """Return a codec that makes videos like those that a dataset has."""
-    for feature in info.videos.values():
-        found = feature.info or {}
-        settings = [
-            f"{key}={found[name]}"
-            for key, name in (("crf", "video.crf"), ("gop", "video.g"), ("preset", "video.preset"))
-            if found.get(name) is not None
-        ]
-        name = str(found.get("video.codec", "h264"))
-        try:
-            return VideoCodec.parse(":".join([name, ",".join(settings)]))
-        except ConfigError:
-            return VideoCodec.parse(name)
-    return VideoCodec()
-
-
-def _rate(fps: Any) -> int:
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or fps != int(fps) or fps < 1:
-        raise FeatureError(f"The frame rate must be a whole number of frames per second from 1 on, got {fps!r}.")
-    return int(fps)
-
-
-def _with_codec(feature: Feature, codec: VideoCodec, fps: int) -> Feature:
-    if not feature.is_video:
-        return feature
-    height, width, _ = feature.shape
-    try:
-        info = codec.info(height, width, fps)
-    except ConfigError as error:
-        raise FeatureError(f"{feature.name!r}: {error}") from error
-    return Feature(feature.name, feature.dtype, feature.shape, feature.names, info)
-
-
-def _differences(
-    info: Info, fps: int | None, features: Mapping[str, Feature] | None, robot_type: str | None, codec: VideoCodec
-) -> list[str]:
-    found = []
-    if fps is not None and fps != info.fps:
-        found.append(f"fps is {fps}, the dataset has {info.fps}")
-    if robot_type is not None and robot_type != info.robot_type:
-        found.append(f"robot_type is {robot_type!r}, the dataset has {info.robot_type!r}")
-    if features is not None:
-        found += differences(features, info.features)
-    for name, feature in info.videos.items():
-        have = feature.info or {}
-        height, width, _ = feature.shape
-        for key, want in (("codec", codec.canonical), ("pix_fmt", codec.pixel_format(height, width))):
-            present = have.get(f"video.{key}")
-            if present is not None and present != want:
-                found.append(f"the video {key} of {name!r} would be {want}, the dataset has {present}")
-    return found
