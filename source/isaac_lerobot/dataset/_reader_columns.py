@@ -42,7 +42,7 @@ def flat_numbers(column: pa.ChunkedArray, feature: Feature) -> NDArray[Any]:
     Raises:
         DatasetError: The column holds something else, or values are missing.
     """
-    parts = []
+    parts, wanted = [], NUMBER_DTYPES[feature.dtype]
     for chunk in column.chunks:
         array = chunk.storage if isinstance(chunk, pa.ExtensionArray) else chunk
         missing = array.null_count
@@ -52,10 +52,10 @@ def flat_numbers(column: pa.ChunkedArray, feature: Feature) -> NDArray[Any]:
         if missing:
             raise DatasetError(f"{feature.name}: {missing} of its values are missing in the data file.")
         try:
-            parts.append(array.cast(NUMBER_DTYPES[feature.dtype]))
+            parts.append(array if array.type == wanted else array.cast(wanted))
         except pa.ArrowException as error:
             raise DatasetError(f"{feature.name}: its column is of {column.type}, not of {feature.dtype}.") from error
     scalar = Feature(feature.name, feature.dtype, (1,))
-    chunks = numpy_chunks(scalar, pa.chunked_array(parts, NUMBER_DTYPES[feature.dtype]))
+    chunks = numpy_chunks(scalar, pa.chunked_array(parts, wanted))
     values: NDArray[Any] = np.concatenate([np.empty((0, 1), feature.dtype), *chunks]).reshape(-1)
     return values

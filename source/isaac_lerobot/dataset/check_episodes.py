@@ -35,7 +35,7 @@ def _readable(evidence: Evidence) -> Complaints:
             yield file.name, f"it cannot be read ({file.error})"
         else:
             try:
-                file.read([name for name in file.schema.names if not name.startswith("stats/")])
+                evidence.episode_rows(file)
             except UnavailableError as error:
                 yield file.name, str(error)
 
@@ -136,7 +136,7 @@ def _own_file(evidence: Evidence) -> Complaints:
         place = layout.Location.of(file.path)
         if place is None or any(name not in file.schema.names for name in columns):
             continue
-        table = file.read(columns)
+        table = evidence.episode_rows(file)
         named = set(zip(*(table[name].to_pylist() for name in columns), strict=True))
         if named and named != {(place.chunk, place.file)}:
             yield (

@@ -21,6 +21,8 @@ from isaac_lerobot.dataset.mp4 import Mp4, Mp4Error, read_mp4
 
 Array = NDArray[Any]
 
+_MANY_ROWS = 10_000
+
 
 class UnavailableError(Exception):
     """Something that a rule needs is missing or unreadable; another rule says so."""
@@ -58,8 +60,9 @@ class Parquet:
             UnavailableError: The file's footer is whole but its pages are not.
         """
         try:
-            with pq.ParquetFile(self.path) as file:
-                return file.read(columns=columns)
+            with pq.ParquetFile(self.path, metadata=self.footer) as file:
+                # A recording not joined yet is a thousand small files, where threads cost more than they save.
+                return file.read(columns=columns, use_threads=self.rows > _MANY_ROWS)
         except (pa.ArrowException, OSError) as error:
             raise UnavailableError(f"{self.name} has unreadable pages ({first_line(error)})") from error
 
@@ -105,6 +108,7 @@ class Evidence:
 
     root: Path
     _parquets: dict[str, list[Parquet]] = field(default_factory=dict)
+    _episode_rows: dict[str, pa.Table] = field(default_factory=dict)
 
     # meta/info.json -------------------------------------------------------------------------------------
 
@@ -184,7 +188,7 @@ class Evidence:
     def episodes(self) -> dict[str, list[Any]]:
         """The episode table without its statistics: column name to values, in file order."""
         files = _whole(self.episode_files, "there is no episode table")
-        tables = [file.read([name for name in file.schema.names if not name.startswith("stats/")]) for file in files]
+        tables = [self.episode_rows(file) for file in files]
         names = dict.fromkeys(name for table in tables for name in table.column_names)
         return {
             name: [
@@ -194,6 +198,17 @@ class Evidence:
             ]
             for name in names
         }
+
+    def episode_rows(self, file: Parquet) -> pa.Table:
+        """The rows of one readable file of the episode table, without the statistics.
+
+        Raises:
+            UnavailableError: The file's pages are unreadable.
+        """
+        if file.name not in self._episode_rows:
+            names = [name for name in file.schema.names if not name.startswith("stats/")]
+            self._episode_rows[file.name] = file.read(names)
+        return self._episode_rows[file.name]
 
     @property
     def num_episodes(self) -> int:
@@ -359,5 +374,8 @@ def _numbers(column: pa.ChunkedArray) -> Array:
     integers = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
     if not integers and not pa.types.is_floating(column.type):
         raise UnavailableError(f"a bookkeeping column is of type {column.type}")
-    filled = column.cast(pa.int64() if integers else pa.float64()).fill_null(-1 if integers else float("nan"))
+    wanted = pa.int64() if integers else pa.float64()
+    filled = column if column.type == wanted else column.cast(wanted)
+    if filled.null_count:
+        filled = filled.fill_null(-1 if integers else float("nan"))
     return flat_numbers(filled, Feature("", "int64" if integers else "float64", (1,)))
