@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -27,11 +28,14 @@ class Outcome:
         killed: Whether it was killed.
         committed: Number of episodes that were reported as committed.
         steps: What each durable step was.
+        states: For each step what the disk held just before it and how much was reported: equal where nothing was
+            different. Only of recordings that are not to be killed.
     """
 
     killed: bool
     committed: int
     steps: list[str]
+    states: list[str]
 
 
 class CrashRecorder:
@@ -62,6 +66,10 @@ class CrashRecorder:
 def serve() -> None:
     import recordings  # noqa: F401 - imported here once for all children
 
+    from isaac_lerobot.dataset.video import find_ffmpeg
+
+    # Looked for once for all children, too: that starts ffmpeg.
+    os.environ["IMAGEIO_FFMPEG_EXE"] = find_ffmpeg()
     for line in sys.stdin:
         request = json.loads(line)
         log = Path(request["root"] + ".log")
@@ -74,10 +82,12 @@ def serve() -> None:
             _kill_tree(child)
         _, status = os.waitpid(child, 0)
         written = log.read_text().splitlines()
+        steps = [text.partition("\t") for text in written if text != "committed"]
         outcome = {
             "killed": os.WIFSIGNALED(status),
             "committed": written.count("committed"),
-            "steps": [text for text in written if text != "committed"],
+            "steps": [step for step, _, _ in steps],
+            "states": [state for _, _, state in steps],
         }
         if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:
             raise RuntimeError("The recording failed.")
@@ -91,16 +101,20 @@ def _record(request: dict, log: Path) -> None:
     from isaac_lerobot.dataset import DatasetWriter, durable
 
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
-    count = 0
+    count = committed = 0
+    to_the_end = request["kill_at"] < 0 and request["kill_after_s"] < 0
 
     def observe(step: str, path: Path) -> None:
         nonlocal count
         if count == request["kill_at"]:
             os.kill(os.getpid(), signal.SIGKILL)
-        os.write(descriptor, f"{step} {path}\n".encode())
+        state = f"{committed} {_state(Path(request['root']))}" if to_the_end else ""
+        os.write(descriptor, f"{step} {path}\t{state}\n".encode())
         count += 1
 
     def on_committed(index: int) -> None:
+        nonlocal committed
+        committed += 1
         os.write(descriptor, b"committed\n")
 
     code = 1
@@ -127,6 +141,17 @@ def _record(request: dict, log: Path) -> None:
         code = 0
     finally:
         os._exit(code)
+
+
+def _state(root: Path) -> str:
+    """Tell what is on the disk; of what an open episode leaves in its staging folder only the names."""
+    state = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        state.update(name.encode())
+        if path.is_file() and not name.startswith(".recording/episode"):
+            state.update(path.read_bytes())
+    return state.hexdigest()
 
 
 def _kill_tree(process: int) -> None:

@@ -84,10 +84,14 @@ def check_after_kill(root: Path, committed: int, survivors: Survivors) -> None:
 
 @pytest.mark.parametrize("appended", [False, True], ids=["new", "appended"])
 def test_killed_before_every_durable_step(tmp_path, recorder, closed, survivors, appended):
+    """But for those before which the disk holds what it held at a kill before: waiting for the disk changes nothing."""
     whole = recorder.run(prepared(tmp_path / "whole", closed, appended))
     assert not whole.killed
     assert len(whole.steps) > 50
+    assert 30 < len(set(whole.states)) <= len(whole.steps)
     for step, what in enumerate(whole.steps):
+        if whole.states[step] in whole.states[:step]:
+            continue
         root = prepared(tmp_path / f"step{step}", closed, appended)
         outcome = recorder.run(root, kill_at=step)
         assert outcome.killed

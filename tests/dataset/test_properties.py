@@ -117,8 +117,8 @@ def finish_all(plan: Plan, waiting: list[tuple[int, Take, Any]]) -> list[tuple[i
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=plans())
-def test_every_recording_reads_back_as_given(plan, lerobot):
-    with tempfile.TemporaryDirectory() as folder:
+def test_every_recording_reads_back_as_given(plan, lerobot, tmp_path_factory):
+    with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         root = Path(folder, "set")
         saved = carry_out(plan, root)
         assert repair_dataset(root, dry_run=True) == []
