@@ -132,13 +132,13 @@ def main() -> None:
     operator.choose_task()
     operator.choose_what_to_record(root)
     operator.record(folder / "panel.png")
+    kit.shutdown()
 
     sheet = draw_contact_sheet(root, folder / "episodes.png")
     describe(DatasetReader(root))
     print(f"panel: {folder / 'panel.png'}")
     print(f"contact sheet: {sheet}")
     print(f"dataset: {root}", flush=True)
-    kit.shutdown()
 
 
 if __name__ == "__main__":
