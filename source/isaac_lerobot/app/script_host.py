@@ -36,6 +36,7 @@ def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:
 def run(session: Session, driver: Driver, recording: AutomaticRecording, stream: TextIO = sys.stderr) -> int:
     """Let a driver step and a recording proceed until the end; see :func:`record` for the exit code."""
     progress = ProgressLine(stream)
+    code = 1
     with _interrupt_quits(session) as interrupts:
         try:
             while (finished := recording.advance()) is None:
@@ -46,12 +47,12 @@ def run(session: Session, driver: Driver, recording: AutomaticRecording, stream:
             while not session.quit_requested:
                 driver.tick()
             progress.update(session.status)
+            code = 0 if finished else 1
         finally:
             progress.close()
-            driver.shutdown()
-    if interrupts:
-        return INTERRUPTED
-    return 0 if finished else 1
+            code = INTERRUPTED if interrupts else code
+            driver.shutdown(code)
+    return code
 
 
 @contextlib.contextmanager

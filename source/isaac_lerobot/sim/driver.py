@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -88,10 +89,17 @@ class Driver:
             self.session.fail(f"The task stopped with an error: {type(error).__name__}: {error}. Load it again.")
         return IDLE_WAIT
 
-    def shutdown(self) -> None:
-        """Close the environment and whatever was launched for it."""
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Close the environment and whatever was launched for it.
+
+        Args:
+            exit_code: What the process is going to end with: closing Kit may end it right here.
+        """
         self._guarded(self.close)
-        self._launched.close()
+        ending = SystemExit(exit_code) if exit_code else None
+        with contextlib.suppress(SystemExit):
+            # Isaac Lab's launcher takes the status of an exit that passes through its context.
+            self._launched.__exit__(type(ending) if ending else None, ending, None)
 
     # ---- the session's host ------------------------------------------------------------------------------------
 
