@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import threading
@@ -14,7 +13,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.video import find_ffmpeg
+from isaac_lerobot.dataset.video import find_ffmpeg, write_all
 from isaac_lerobot.errors import DatasetError
 
 Picture = NDArray[Any]
@@ -145,15 +144,9 @@ def _feed(pipe: IO[bytes], encoded: Iterable[bytes]) -> None:
     try:
         with pipe:
             for picture in encoded:
-                _write_all(pipe, picture)
+                write_all(pipe.fileno(), memoryview(picture))
     except (BrokenPipeError, OSError):
         pass  # ffmpeg ended first: the reading side reports why.
-
-
-def _write_all(pipe: IO[bytes], data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe.fileno(), view) :]
 
 
 def _read_picture(pipe: IO[bytes], form: PictureFormat) -> Picture | None:

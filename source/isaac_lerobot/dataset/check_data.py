@@ -11,11 +11,9 @@ from isaac_lerobot.dataset import layout
 from isaac_lerobot.dataset._reader_columns import flat_numbers
 from isaac_lerobot.dataset.check_evidence import Array, Evidence, Parquet, UnavailableError
 from isaac_lerobot.dataset.check_report import shortened
-from isaac_lerobot.dataset.check_rule import ERROR, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check_rule import ERROR, TOLERANCE, WARNING, Complaints, Rule
 from isaac_lerobot.dataset.features import NUMBER_DTYPES, Feature
 from isaac_lerobot.errors import DatasetError
-
-_TOLERANCE = 1e-4  # s, lerobot's tolerance_s
 
 
 def _there(evidence: Evidence) -> Complaints:
@@ -239,7 +237,7 @@ def _timestamp(evidence: Evidence) -> Complaints:
     column = _bookkeeping(evidence, "timestamp").astype(np.float64)
     wanted = _within(evidence) / evidence.fps
     # Past 1024 s a float32 cannot come closer than this to most times.
-    wrong = np.flatnonzero(~(np.abs(column - wanted) <= _TOLERANCE / 2 + np.spacing(wanted.astype(np.float32))))
+    wrong = np.flatnonzero(~(np.abs(column - wanted) <= TOLERANCE / 2 + np.spacing(wanted.astype(np.float32))))
     if len(wrong):
         row = int(wrong[0])
         clock = "; it looks like the time of day" if column[row] > 1e8 else ""

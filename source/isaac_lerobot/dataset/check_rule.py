@@ -15,6 +15,8 @@ Complaints = Iterable[tuple[str, str]]
 """Pairs of where, and what is wrong there."""
 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
+TOLERANCE = 1e-4
+"""By how much a picture's time may differ from a row's, as lerobot's ``tolerance_s`` has it [s]."""
 _LIMIT = 10
 
 

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from isaac_lerobot.dataset._reader_pictures import thumbnails
 from isaac_lerobot.dataset.check_evidence import Evidence, Segment, Video, is_depth
 from isaac_lerobot.dataset.check_report import shortened
-from isaac_lerobot.dataset.check_rule import ERROR, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check_rule import ERROR, TOLERANCE, WARNING, Complaints, Rule
 from isaac_lerobot.dataset.mp4 import Mp4
 from isaac_lerobot.errors import DatasetError
 
-_TOLERANCE = 1e-4  # s, lerobot's tolerance_s
 _FLOAT32_LIMIT = 1024.0  # s; from here on float32 seconds are more than the tolerance apart
 _SAFE_EPISODE = 64.0  # s; shorter episodes pass even there (measured, lerobot-format.md part 6)
 _PICTURE_TOLERANCE = 0.06  # of the full scale, between a codec's mean and the statistics'
@@ -74,7 +73,7 @@ def _pts(evidence: Evidence) -> Complaints:
     for video, mp4, _ in evidence.readable_videos():
         frames = np.arange(mp4.frames)
         off = mp4.pts / mp4.timescale - frames / evidence.fps
-        wrong = np.flatnonzero(np.abs(off) > _TOLERANCE / 2)
+        wrong = np.flatnonzero(np.abs(off) > TOLERANCE / 2)
         if mp4.frames and mp4.pts[0] != 0:
             yield video.name, f"its first frame is shown at {mp4.pts[0] / mp4.timescale:.4f} s, not at 0"
         elif len(wrong):
@@ -87,7 +86,7 @@ def _exact_pts(evidence: Evidence) -> Complaints:
     for video, mp4, _ in evidence.readable_videos():
         off = np.abs(mp4.pts * evidence.fps - np.arange(mp4.frames) * mp4.timescale)
         worst = float(off.max(initial=0)) / mp4.timescale / evidence.fps
-        if 0 < worst <= _TOLERANCE / 2:
+        if 0 < worst <= TOLERANCE / 2:
             yield (
                 video.name,
                 f"its clock of {mp4.timescale} Hz cannot hold {evidence.fps} fps; frames are up to {worst:.1e} s off",
@@ -176,7 +175,7 @@ def _single_precision(evidence: Evidence) -> Complaints:
             first = round(segment.start * evidence.fps)
             shown = mp4.pts[first : first + segment.length] / mp4.timescale
             asked = (segment.start + time[: len(shown)].astype(np.float64)).astype(np.float32)
-            failing += int((np.abs(asked - shown.astype(np.float32)) >= _TOLERANCE).sum())
+            failing += int((np.abs(asked - shown.astype(np.float32)) >= TOLERANCE).sum())
         if failing:
             yield (
                 video.name,

@@ -97,9 +97,9 @@ def read_state(root: Path) -> DatasetState:
         tasks=tuple(metadata.read_tasks(root)),
         statistics=metadata.read_statistics(root) if info.total_episodes else {},
         table_schema=schema or metadata.episode_schema(info.features),
-        data=layout.last_location(root / "data", ".parquet"),
-        episodes=layout.last_location(root / "meta/episodes", ".parquet"),
-        videos={name: layout.last_location(root / "videos" / name, ".mp4") for name in info.videos},
+        data=layout.last(layout.data_files(root)),
+        episodes=layout.last(layout.episodes_files(root)),
+        videos={name: layout.last(layout.video_files(root, name)) for name in info.videos},
     )
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.mp4 import read_mp4
 from isaac_lerobot.dataset.statistics import PictureStatistics, Statistics
-from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg
+from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg, write_all
 from isaac_lerobot.errors import DatasetError, EncoderError
 
 Picture = NDArray[np.uint8]
@@ -104,11 +104,6 @@ class VideoStream:
     def depth(self) -> int:
         """Number of frames that wait for the encoder."""
         return len(self._waiting)
-
-    @property
-    def error(self) -> EncoderError | None:
-        """Why the encoder failed, or None."""
-        return self._error
 
     def reserve(self) -> float:
         """Wait until there is room for one frame; return how long that took [s].
@@ -201,7 +196,7 @@ class VideoStream:
                 if not self._waiting:
                     break
                 buffer = self._waiting[0]
-            _write_all(descriptor, buffer)
+            write_all(descriptor, memoryview(buffer).cast("B"))
             self._statistics.add(buffer)
             with self._changed:
                 if self._waiting:
@@ -265,12 +260,6 @@ def _memory_file() -> BinaryIO:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("ffmpeg"), "w+b")
     return tempfile.TemporaryFile("w+b")
-
-
-def _write_all(descriptor: int, buffer: Picture) -> None:
-    left = memoryview(buffer).cast("B")
-    while left:
-        left = left[os.write(descriptor, left) :]
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:

@@ -50,7 +50,7 @@ def read_places(root: Path, info: Info) -> list[EpisodePlace]:
     for name in info.videos:
         columns += [f"videos/{name}/{part}" for part in ("chunk_index", "file_index", "from_timestamp")]
     places: list[EpisodePlace] = []
-    for _, path in layout.numbered_files(root / "meta/episodes", ".parquet"):
+    for _, path in layout.episodes_files(root):
         if len(places) >= info.total_episodes:
             break
         table = tables.read_parquet(path, columns)
@@ -64,7 +64,7 @@ def read_places(root: Path, info: Info) -> list[EpisodePlace]:
 
 def read_table(root: Path) -> pa.Table | None:
     """Read the whole episode table with all columns, or return None where there is none."""
-    parts = [tables.read_parquet(path) for _, path in layout.numbered_files(root / "meta/episodes", ".parquet")]
+    parts = [tables.read_parquet(path) for _, path in layout.episodes_files(root)]
     if not parts:
         return None
     return pa.concat_tables([part.replace_schema_metadata(None) for part in parts], promote_options="permissive")
@@ -76,7 +76,7 @@ def read_statistics(root: Path, info: Info, name: str) -> list[Statistics]:
     parts: list[Statistics] = []
     feature = info.features.get(name)
     shape = (3, 1, 1) if feature is not None and feature.is_camera else (-1,)
-    for _, path in layout.numbered_files(root / "meta/episodes", ".parquet"):
+    for _, path in layout.episodes_files(root):
         for row in tables.read_parquet(path, columns).to_pylist():
             found = {key: np.asarray(row[f"stats/{name}/{key}"], np.float64).reshape(shape) for key in KEYS[:4]}
             found |= {key: np.asarray(row[f"stats/{name}/{key}"], np.float64).reshape(shape) for key in KEYS[5:]}

@@ -95,7 +95,7 @@ def join_files(root: Path, *, everything: bool = False) -> list[str]:
     table = episode_rows.read_table(root)
     if table is None:
         raise DatasetError(f"{root} has no episode table.")
-    many_tables = len(list(layout.numbered_files(root / "meta/episodes", ".parquet"))) > 1
+    many_tables = len(list(layout.episodes_files(root))) > 1
     data_moves = any(_moves(location, units) for location, units in plan.data)
     joins = list(plan.joins())
     if not (data_moves or joins or many_tables or "success" not in table.column_names):
@@ -167,7 +167,7 @@ def _make_plan(root: Path, info: Info, places: Sequence[EpisodePlace], everythin
     video_limit = info.video_files_size_in_mb * _MEBI
     plan = _Plan()
     units = _units(root, [place.data for place in places], layout.data_file)
-    numbers = _locations(info.chunks_size)
+    numbers = layout.locations(info.chunks_size)
     # The data folder is exchanged as a whole, so its files are numbered from 0 again.
     plan.data = [(next(numbers), group) for group in _groups(units, data_limit, everything)]
     for name in info.videos:
@@ -176,7 +176,7 @@ def _make_plan(root: Path, info: Info, places: Sequence[EpisodePlace], everythin
             for unit in _units(root, [place.videos[name][0] for place in places], _video_path(name))
         ]
         taken = {unit.location for unit in units}
-        free = (location for location in _locations(info.chunks_size) if location not in taken)
+        free = (location for location in layout.locations(info.chunks_size) if location not in taken)
         plan.videos[name] = []
         for group in _groups(units, video_limit, everything):
             stays = len(group) == 1 and (group[0].location.chunk == 0 or group[0].kind is None)
@@ -237,13 +237,6 @@ def _moves(location: Location, units: Sequence[_Unit]) -> bool:
 
 def _listing(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def _locations(chunks_size: int) -> Iterator[Location]:
-    location = Location(0, 0)
-    while True:
-        yield location
-        location = location.next(chunks_size)
 
 
 def _join_video(root: Path, info: Info, name: str, location: Location, units: Sequence[_Unit]) -> Path:
@@ -346,7 +339,7 @@ def _write_episode_table(staged: Path, info: Info, table: pa.Table) -> None:
     """Write the table into as few files as its size allows."""
     count = max(1, -(-table.nbytes // (info.data_files_size_in_mb * _MEBI)))
     rows = -(-len(table) // count)
-    for location, start in zip(_locations(info.chunks_size), range(0, len(table), rows), strict=False):
+    for location, start in zip(layout.locations(info.chunks_size), range(0, len(table), rows), strict=False):
         part = table.slice(start, rows)
         numbers = {"chunk_index": [location.chunk] * len(part), "file_index": [location.file] * len(part)}
         part = episode_rows.with_columns(part, {f"meta/episodes/{key}": value for key, value in numbers.items()})
@@ -374,7 +367,7 @@ def _samples(root: Path, info: Info, numbers: Mapping[str, Feature]) -> dict[str
     values = info.total_frames * sum(feature.size for feature in numbers.values())
     step = max(1, -(-values // _QUANTILE_VALUES))
     samples: dict[str, list[Any]] = {name: [] for name in numbers}
-    for _, path in layout.numbered_files(root / "data", ".parquet"):
+    for _, path in layout.data_files(root):
         table = tables.read_parquet(path, list(numbers))
         for name, feature in numbers.items():
             for chunk in tables.numpy_chunks(feature, table.column(name)):

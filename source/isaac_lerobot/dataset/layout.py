@@ -7,7 +7,7 @@ the order of the paths stays the order of the episodes (readers concatenate all 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,14 @@ class Location:
         return cls(int(match[1]), int(match[2])) if match else None
 
 
+def locations(chunks_size: int) -> Iterator[Location]:
+    """Yield the numbers of joined files, from the first on."""
+    location = Location(0, 0)
+    while True:
+        yield location
+        location = location.next(chunks_size)
+
+
 def next_episode_location(last: Location | None, chunks_size: int) -> Location:
     """Return where the next file of a single episode goes, after ``last``, the last file that exists.
 
@@ -83,14 +91,28 @@ def sidecar_file(index: int, suffix: str) -> Path:
     return SIDECARS / f"chunk-{index // CHUNKS_SIZE:03d}" / f"episode_{index:06d}{suffix}"
 
 
-def numbered_files(folder: Path, suffix: str) -> Iterator[tuple[Location, Path]]:
-    """Yield the chunk and file numbers of the files under ``folder``, in path order (that of readers)."""
+def data_files(root: Path) -> Iterator[tuple[Location, Path]]:
+    """Yield the data files of a dataset with their numbers, in path order (that of readers)."""
+    return _numbered(root / "data", ".parquet")
+
+
+def episodes_files(root: Path) -> Iterator[tuple[Location, Path]]:
+    """Yield the episode-table files of a dataset with their numbers, in path order (that of readers)."""
+    return _numbered(root / "meta/episodes", ".parquet")
+
+
+def video_files(root: Path, key: str) -> Iterator[tuple[Location, Path]]:
+    """Yield a camera's video files with their numbers, in path order."""
+    return _numbered(root / "videos" / key, ".mp4")
+
+
+def last(files: Iterable[tuple[Location, Path]]) -> Location | None:
+    """Return the highest location in use, or None."""
+    return max((location for location, _ in files), default=None)
+
+
+def _numbered(folder: Path, suffix: str) -> Iterator[tuple[Location, Path]]:
     for path in sorted(folder.glob(f"*/*{suffix}")):
         location = Location.of(path)
         if location is not None:
             yield location, path
-
-
-def last_location(folder: Path, suffix: str) -> Location | None:
-    """Return the highest location in use under ``folder``, or None."""
-    return max((location for location, _ in numbered_files(folder, suffix)), default=None)

@@ -236,7 +236,7 @@ def read_episode_schema(root: Path) -> pa.Schema | None:
 
     Files of one dataset must have equal schemas (readers refuse others), so appended rows follow it.
     """
-    for _, path in layout.numbered_files(root / "meta/episodes", ".parquet"):
+    for _, path in layout.episodes_files(root):
         return pq.read_schema(path).remove_metadata()
     return None
 

@@ -197,7 +197,7 @@ def _clean_up(root: Path, info: Info, places: Sequence[EpisodePlace], keep_remai
         elif counted < rows:
             yield _Step(f"drop {rows - counted} rows from {path}", partial(_shorten, root, path, counted))
     frames = _frames_per_data_file(places)
-    for _, path in list(layout.numbered_files(root / "data", ".parquet")):
+    for _, path in list(layout.data_files(root)):
         relative = path.relative_to(root)
         counted = frames.get(relative, 0)
         if counted == 0:
@@ -208,7 +208,7 @@ def _clean_up(root: Path, info: Info, places: Sequence[EpisodePlace], keep_remai
             yield _Step(f"drop {rows - counted} rows from {relative}", partial(_shorten, root, relative, counted))
     videos = {layout.video_file(name, location) for place in places for name, (location, _) in place.videos.items()}
     for name in info.videos:
-        for _, path in list(layout.numbered_files(root / "videos" / name, ".mp4")):
+        for _, path in list(layout.video_files(root, name)):
             if path.relative_to(root) not in videos:
                 yield _removal(root, path.relative_to(root), "that no episode uses", keep_remains)
     for path in sorted((root / layout.SIDECARS).glob("*/episode_*")):
@@ -231,7 +231,7 @@ def _table_files(root: Path, places: Sequence[EpisodePlace]) -> list[tuple[Path,
     for place in places:
         counted[place.table] = counted.get(place.table, 0) + 1
     found = []
-    for _, path in layout.numbered_files(root / "meta/episodes", ".parquet"):
+    for _, path in layout.episodes_files(root):
         relative = path.relative_to(root)
         rows = _frames_in(path)
         found.append((relative, rows if isinstance(rows, int) else 0, counted.get(relative, 0)))

@@ -163,16 +163,6 @@ class VideoCodec:
             "is_depth_map": False,
         }
 
-    def check_usable(self) -> None:
-        """Encode one test frame.
-
-        Raises:
-            EncoderError: What ffmpeg said when it failed.
-        """
-        problem = _try_encoder(find_ffmpeg(), self)
-        if problem:
-            raise EncoderError(f"The video encoder {self.encoder} does not work here: {problem}")
-
 
 _NAMED = {
     "h264": VideoCodec(),
@@ -220,6 +210,16 @@ def find_ffmpeg() -> str:
     if not Path(executable).is_file():
         raise EncoderError(f"The ffmpeg of imageio-ffmpeg is gone from {executable}. Reinstall imageio[ffmpeg].")
     return executable
+
+
+def write_all(descriptor: int, content: memoryview) -> None:
+    """Write bytes, all of them, into a pipe to an ffmpeg.
+
+    Raises:
+        OSError: It has ended.
+    """
+    while content:
+        content = content[os.write(descriptor, content) :]
 
 
 @functools.cache
