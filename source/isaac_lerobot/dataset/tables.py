@@ -6,6 +6,7 @@ installed, which takes seconds in the middle of a recording.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -246,9 +247,9 @@ def _flat_array(values: NDArray[Any]) -> pa.Array:
 
 
 def _offsets(values: Sequence[Any]) -> pa.Buffer:
-    offsets = np.zeros(len(values) + 1, np.int32)
-    np.cumsum([len(value) for value in values], out=offsets[1:])
-    return pa.py_buffer(offsets)
+    # Not np.cumsum(..., out=…): with an out of another dtype, numpy 2.3 loses some memory at each call.
+    running = itertools.accumulate(map(len, values), initial=0)
+    return pa.py_buffer(np.fromiter(running, np.int32, len(values) + 1))
 
 
 def _numpy(array: pa.Array, dtype: np.dtype[Any]) -> NDArray[Any]:
