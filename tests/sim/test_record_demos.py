@@ -14,8 +14,9 @@ import pytest
 from impatient_task import TASK_ID as IMPATIENT
 
 from isaac_lerobot.app.demo_task import TASK_ID
-from isaac_lerobot.app.record_demos import choose_device, prepare, run_record_demos
+from isaac_lerobot.app.record_demos import run_record_demos
 from isaac_lerobot.app.record_demos_hdf5 import record_to_hdf5
+from isaac_lerobot.app.record_demos_setup import choose_device, prepare
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.check import check_dataset
 from isaac_lerobot.errors import ConfigError, DeviceError

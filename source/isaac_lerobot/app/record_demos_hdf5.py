@@ -9,7 +9,13 @@ from types import FrameType
 from typing import Any
 
 from isaac_lerobot.app.launcher import run_launched
-from isaac_lerobot.app.record_demos import output_file, prepare, refuse_existing, waits_for_start, without_cameras
+from isaac_lerobot.app.record_demos_setup import (
+    output_file,
+    prepare,
+    refuse_existing,
+    waits_for_start,
+    without_cameras,
+)
 from isaac_lerobot.recording.success import SuccessCounter
 from isaac_lerobot.sim.pace import Pace
 from isaac_lerobot.sim.success_term import SUCCESS, InertSuccessTerm

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from isaac_lerobot.app import script_host
-from isaac_lerobot.app.launcher import asked_device
-from isaac_lerobot.app.record_demos import launch_prepared, output_file, waits_for_start
+from isaac_lerobot.app.launcher import asked_device, launch_with
+from isaac_lerobot.app.record_demos_setup import output_file, prepare, waits_for_start, without_cameras
 from isaac_lerobot.recording import (
     Configure,
     ExportRule,
@@ -51,7 +51,7 @@ def record_to_lerobot(args: argparse.Namespace, env_cfg: Any, device: str) -> in
         }
     )
     session = Session(config)
-    driver = DemoDriver(session, launch_prepared(args), reset_simulation=args.reset_sim_buffer_each_episode)
+    driver = DemoDriver(session, _launch_prepared(args), reset_simulation=args.reset_sim_buffer_each_episode)
     recording = DemoRecording(session, starts_paused=waits_for_start(device, args))
     return script_host.run(session, driver, recording, sys.stderr)
 
@@ -130,3 +130,14 @@ def _chosen(args: argparse.Namespace, env_cfg: Any) -> dict[str, Any]:
         "cameras": None if args.cameras is None else tuple(args.cameras),
         "task_description": description,
     }
+
+
+def _launch_prepared(args: argparse.Namespace) -> Any:
+    """Return a function like ``launch_with``, which prepares the configuration first."""
+    launch = launch_with(args)
+
+    def launch_it(env_cfg: Any) -> AbstractContextManager[Any]:
+        prepare(env_cfg, xr=without_cameras(args))
+        return launch(env_cfg)
+
+    return launch_it
