@@ -345,7 +345,11 @@ def test_killed_and_called_again(tmp_path, run, workers):
 def test_ctrl_c_leaves_a_whole_dataset_and_no_process(tmp_path, run):
     source, root = write_file(tmp_path / "in.hdf5", [demo(i, 60) for i in range(8)]), tmp_path / "out"
     process = subprocess.Popen(
-        [*COMMAND, str(source), str(root), "--workers", "2"], stderr=subprocess.DEVNULL, start_new_session=True
+        [*COMMAND, str(source), str(root), "--workers", "2"],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # A test run in the background of a shell ignores Ctrl+C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while _saved(root) < 1 and process.poll() is None and time.monotonic() < deadline:
