@@ -16,7 +16,7 @@ _LEROBOT = _HERE.parents[1] / ".venv-lerobot" / "bin" / "python"
 def run_lerobot(script: str, *arguments: object) -> str:
     """Run a script of this folder by the interpreter that has the real lerobot; returns what it printed."""
     if not _LEROBOT.exists():
-        pytest.skip("needs .venv-lerobot, the environment of the real lerobot")
+        pytest.fail("There is no .venv-lerobot, the environment of the real lerobot: run 'make setup'.")
     command = [str(_LEROBOT), str(_HERE / script), *map(str, arguments)]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)

@@ -21,6 +21,7 @@ from isaac_lerobot.dataset.sidecar import read_attributes
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError, nearest
 from isaac_lerobot.sim.episode_layout import LAYOUT, NO_KEYS, EpisodeLayout, as_numpy, flat
 from isaac_lerobot.sim.inspection import frames_per_second
+from isaac_lerobot.sim.scene_states import kept_values
 from isaac_lerobot.sim.state import nested
 from isaac_lerobot.sim.streamed_episode import STREAMED, StreamedEpisode, StreamSchema
 from isaac_lerobot.sim.versions import package_versions
@@ -268,7 +269,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         recorded = reader.episode(names.index(episode_name))
         sidecar = recorded.sidecar()
         values = _layout_of(reader).tree(recorded, images)
-        values |= _states(sidecar.frames, sidecar.arrays)
+        values |= kept_values(sidecar)
 
         import torch
 
@@ -439,27 +440,6 @@ def _holds_dataset(root: Path) -> bool:
 def _layout_of(reader: DatasetReader) -> EpisodeLayout:
     kept = reader.attributes.get("attributes", {}).get(LAYOUT)
     return EpisodeLayout.from_json(kept) if kept else EpisodeLayout.of_dataset(reader.features)
-
-
-def _states(frames: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is kept beside the features, as Isaac Lab has it.
-
-    A session (panel, command line, attach) keeps the state before each step and the last one, without a leading
-    dimension; Isaac Lab keeps the initial state as one row, and the state after each step.
-    """
-    if not any(name.startswith("final_state/") for name in arrays):
-        return {**frames, **arrays}
-    values: dict[str, Any] = {}
-    for name, array in arrays.items():
-        if name.startswith("final_state/"):
-            path = name.removeprefix("final_state/")
-            before = frames.get(f"state/{path}")
-            if before is not None:
-                values[f"states/{path}"] = np.concatenate([before[1:], array[None]])
-        else:
-            values[name] = array[None] if name.startswith("initial_state/") else array
-    values.update({name: column for name, column in frames.items() if not name.startswith("state/")})
-    return values
 
 
 def _step_dt_of_task(env_name: str | None) -> float | None:

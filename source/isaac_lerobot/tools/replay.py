@@ -13,10 +13,10 @@ from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.reader import RecordedEpisode
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.sim.pace import Pace
+from isaac_lerobot.sim.scene_states import SceneStates
 from isaac_lerobot.sim.state import nested, scene_state
 from isaac_lerobot.sim.success_term import SUCCESS, InertSuccessTerm
 from isaac_lerobot.tools.demo_file import Array
-from isaac_lerobot.tools.scene_states import SceneStates
 
 _QUATERNION = slice(3, 7)
 

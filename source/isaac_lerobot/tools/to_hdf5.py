@@ -19,9 +19,9 @@ from isaac_lerobot.dataset.reader import RecordedEpisode
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.recording.selection import STATE
 from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
+from isaac_lerobot.sim.scene_states import kept_values
 from isaac_lerobot.tools.convert_plan import LAYOUT
 from isaac_lerobot.tools.demo_file import FORMAT_VERSION, Array, h5py_module
-from isaac_lerobot.tools.scene_states import kept_values
 
 _PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 2}
 """As Isaac Lab's handler packs."""

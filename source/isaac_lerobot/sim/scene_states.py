@@ -8,11 +8,14 @@ the state after each step (``states/…``) and the initial one with a leading di
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isaac_lerobot.dataset import Sidecar
-from isaac_lerobot.tools.demo_file import Array
+
+Array = NDArray[Any]
 
 INITIAL, AFTER, BEFORE, FINAL = "initial_state/", "states/", "state/", "final_state/"
 
