@@ -116,6 +116,7 @@ DAMAGES = [
     Damage("info-fps", lambda d: d.info(fps=10.0), "10.0", {"video-info"}),
     Damage("info-fps", lambda d: d.info(fps=0), "fps is 0"),
     Damage("info-total-episodes", lambda d: d.info(total_episodes=3), "3, and", {"info-splits"}),
+    Damage("info-empty", lambda d: d.info(total_episodes=0), "there is no episode", {"info-total-episodes"}),
     Damage("info-total-frames", lambda d: d.info(total_frames=11), "11, and the data files' rows are 12"),
     Damage("info-total-tasks", lambda d: d.info(total_tasks=0), "0, and"),
     Damage("info-path", lambda d: d.info(data_path="data/{episode_index}.parquet"), "data_path"),

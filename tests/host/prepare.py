@@ -44,7 +44,7 @@ def main() -> int:
     try:
         require_licence()
         system_packages()
-        environment(SIM, "sim.lock", "Kit kernel, omni.ui, Isaac Lab and the product", "6 GB")
+        environment(SIM, "sim.lock", "Kit kernel, omni.ui, Isaac Lab and the product", "8 GB")
         environment(LEROBOT, "lerobot.lock", "the real LeRobot reader", "1 GB")
         product()
         cuda_stub()

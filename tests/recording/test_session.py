@@ -1,5 +1,6 @@
 """The session's states, commands and counts, with a real dataset writer behind it."""
 
+import shutil
 import time
 
 import pyarrow.parquet as pq
@@ -24,6 +25,7 @@ from isaac_lerobot.recording import (
     Severity,
     Start,
 )
+from isaac_lerobot.recording.automatic import AutomaticRecording
 from recording.paper_host import PaperHost
 
 
@@ -285,3 +287,94 @@ def test_close_and_list(config):
     assert do(session, host, ListTasks()).tasks == ("Paper-v0",)
     assert do(session, host, CloseTask()).state is SessionState.IDLE
     assert not host.is_open
+
+
+def test_the_folder_for_failed_episodes_is_looked_at_before_recording(config):
+    config.dataset.with_name("cubes_failed").write_text("a file")
+    session, host = opened(config.changed({"export": "separate"}))
+    status = do(session, host, Start(), steps=2)
+    assert status.state is SessionState.READY
+    assert "cubes_failed" in status.message.text
+
+
+def test_an_episode_that_cannot_be_handed_over_is_dropped_counted_and_the_scene_reset(config):
+    session, host = opened(config.changed({"export": "separate"}))
+    do(session, host, Start(), steps=2)
+    config.dataset.with_name("cubes_failed").write_text("a file, put there since")
+    status = do(session, host, End(Outcome.FAILURE))
+    assert status.message.severity is Severity.ERROR
+    assert status.counts.discarded == 1
+    assert host.resets == [[0]]
+    host.tick(2)
+    do(session, host, End(Outcome.SUCCESS))
+    assert finish(session, host).counts.saved == 1
+
+
+def test_a_lost_episode_is_no_success(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    shutil.rmtree(config.dataset)
+    do(session, host, End(Outcome.SUCCESS))
+    deadline = time.monotonic() + 30
+    while not session.status.counts.lost and time.monotonic() < deadline:
+        host.tick()
+    counts = session.status.counts
+    assert (counts.lost, counts.succeeded, counts.saving, counts.saved) == (1, 0, 0, 0)
+
+
+def test_export_none_with_a_target_is_refused(config):
+    session, host = opened(config.changed({"export": "none", "num_demos": 1}))
+    assert "num_demos" in do(session, host, Start()).message.text
+    assert session.state is SessionState.READY
+
+
+def test_a_recording_by_itself_starts_every_episode_without_continuous(config):
+    session = Session(config.changed({"continuous": False, "num_demos": 2}))
+    host = PaperHost(session)
+    recording = AutomaticRecording(session)
+    deadline = time.monotonic() + 30
+    while (done := recording.advance()) is None and time.monotonic() < deadline:
+        host.tick(2)
+        session.end(0, Outcome.SUCCESS)
+    assert done is True
+    assert session.status.counts.saved == 2
+
+
+def test_environments_whose_episode_was_dropped_are_reset_before_the_next_recording(config):
+    session, host = opened(config.changed({"num_demos": 1}), num_envs=2)
+    do(session, host, Start(), steps=3)
+    session.end(0, Outcome.SUCCESS)
+    wait_finished(session, host)
+    do(session, host, Configure({"num_demos": 3}), Start(), steps=2)
+    assert host.resets == [[0, 1]]
+    assert session.state is SessionState.RECORDING
+
+
+def test_what_is_read_at_the_start_cannot_be_changed_while_recording(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=1)
+    status = do(session, host, Configure({"teleop_device": "zero"}))
+    assert "teleop_device" in status.message.text
+    assert status.config.teleop_device == "keyboard"
+
+
+def test_finish_after_an_error_leaves_no_task(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    session.fail("The task raised.")
+    session.post(Finish())
+    host.tick()
+    deadline = time.monotonic() + 30
+    while session.state is SessionState.SAVING and time.monotonic() < deadline:
+        host.tick()
+    assert session.state is SessionState.IDLE
+    assert Start not in session.status.allowed
+
+
+def test_quit_says_what_there_is(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS), steps=2)
+    status = do(session, host, Quit())
+    assert "1 saved" in status.message.text
+    assert str(config.dataset) in status.message.text

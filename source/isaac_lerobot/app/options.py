@@ -69,7 +69,7 @@ _PAGE_HEAD = """\
 
 One recording has one configuration, whoever fills it in. The same name is
 
-- a widget of the panel,
+- a widget of the panel (those that an operator needs; the others are set in one of the other ways),
 - an option of the shell: `isaac-lerobot record --num_demos 10 --cameras front wrist` (lists are separated by spaces;
   switches are `--overwrite` and `--no-overwrite`; the dataset's folder is `--dataset_file` or `--dataset`),
 - a Kit setting: `--/exts/isaac.lerobot.recorder/num_demos=10 --/exts/isaac.lerobot.recorder/cameras=[front,wrist]`,

@@ -62,8 +62,14 @@ def run_record_demos(args: argparse.Namespace) -> int:
     from isaac_lerobot.recording import RecordingConfig
     from isaac_lerobot.sim.tasks import load_env_cfg
 
-    config = RecordingConfig(
-        task=args.task, task_packages=tuple(args.task_packages), device=asked_device(args), seed=args.seed
+    config = RecordingConfig.from_mapping(
+        {
+            "task": args.task,
+            "task_packages": args.task_packages,
+            "device": asked_device(args),
+            "seed": args.seed,
+        },
+        origin="command line",
     )
     env_cfg = load_env_cfg(config)
     device = choose_device(env_cfg, args.task, args.teleop_device, has_window=asks_for_window(args))

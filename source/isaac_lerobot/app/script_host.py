@@ -15,8 +15,8 @@ from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import ProgressLine
 from isaac_lerobot.sim.driver import Driver
 
-INTERRUPTED = 130
-"""Exit code after Ctrl+C, as shells have it."""
+_INTERRUPTED = 128
+"""Exit code after a signal, as shells have it: this plus the signal's number, 130 for Ctrl+C."""
 
 
 def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:
@@ -27,7 +27,8 @@ def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:
         stream: Where progress goes.
 
     Returns:
-        Exit code: 0 when the target was reached, 1 when recording could not be done, 130 after Ctrl+C.
+        Exit code: 0 when the target was reached, 1 when recording could not be done, 130 after Ctrl+C, 143 after
+        SIGTERM (``docker stop``).
     """
     session = Session(config)
     return run(session, Driver(session), AutomaticRecording(session), stream)
@@ -50,14 +51,14 @@ def run(session: Session, driver: Driver, recording: AutomaticRecording, stream:
             code = 0 if finished else 1
         finally:
             progress.close()
-            code = INTERRUPTED if interrupts else code
+            code = _INTERRUPTED + interrupts[0] if interrupts else code
             driver.shutdown(code)
     return code
 
 
 @contextlib.contextmanager
 def _interrupt_quits(session: Session) -> Iterator[list[int]]:
-    """Turn the first Ctrl+C into a ``Quit`` between two steps, so that the dataset is completed; a second one kills."""
+    """Turn the first Ctrl+C or SIGTERM into a ``Quit`` between two steps, which completes the dataset."""
     received: list[int] = []
 
     def quit_once(signum: int, frame: FrameType | None) -> None:
@@ -66,8 +67,9 @@ def _interrupt_quits(session: Session) -> Iterator[list[int]]:
         received.append(signum)
         session.post(Quit())
 
-    previous = signal.signal(signal.SIGINT, quit_once)
+    previous = {number: signal.signal(number, quit_once) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield received
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

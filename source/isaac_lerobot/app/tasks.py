@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from isaac_lerobot.app.launcher import require_isaac_lab
+
 
 def add_tasks_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -13,6 +15,7 @@ def add_tasks_options(parser: argparse.ArgumentParser) -> None:
 
 def run_tasks(args: argparse.Namespace) -> int:
     """Print a task per line."""
+    require_isaac_lab()
     from isaac_lerobot.sim.tasks import list_tasks
 
     print("\n".join(list_tasks(args.task_packages)))

@@ -61,6 +61,11 @@ def _total_episodes(evidence: Evidence) -> Complaints:
     return _total(evidence, "total_episodes", evidence.num_episodes if files else 0, "the episode table's rows are")
 
 
+def _no_episodes(evidence: Evidence) -> Complaints:
+    if evidence.info.get("total_episodes") == 0:
+        yield _INFO, "there is no episode"
+
+
 def _total_frames(evidence: Evidence) -> Complaints:
     files = evidence.data_files
     return _total(evidence, "total_frames", evidence.num_rows if files else 0, "the data files' rows are")
@@ -115,6 +120,9 @@ RULES = (
     Rule("info-total-episodes", ERROR, "`total_episodes` is the number of rows of the episode table",
          "lerobot asks the Hub for the missing ones, or resumes at the wrong episode. Run `isaac-lerobot repair`",
          _total_episodes),
+    Rule("info-empty", ERROR, "There is at least one episode",
+         "lerobot takes an empty dataset for a missing one and asks the Hub. Record into it, or remove the folder",
+         _no_episodes),
     Rule("info-total-frames", ERROR, "`total_frames` is the number of rows in the data files",
          "lerobot takes it for the length without a word. Run `isaac-lerobot repair`", _total_frames),
     Rule("info-total-tasks", ERROR, "`total_tasks` is the number of rows of `meta/tasks.parquet`",

@@ -235,11 +235,12 @@ class VideoStream:
         code = self._process.wait() if self._process is not None else None
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
-        if code is not None and code > _FFMPEG_ERRNO and 256 - code in errno.errorcode:
+        # 255 is what ffmpeg ends with for any reason, not the negative of an errno.
+        if code is not None and _FFMPEG_ERRNO < code < 255 and 256 - code in errno.errorcode:
             lines.insert(0, os.strerror(256 - code))
         detail = "; ".join(lines[:3]) or (str(error) if error is not None else "no message")
         ending = f" ended with code {code}" if code is not None else " could not be started"
-        return f"The video encoder {self._codec.encoder} for {self.path.stem}{ending}: {detail}."
+        return f"The video encoder {self._codec.encoder} for {self.path.stem}{ending}: {detail.rstrip('.')}."
 
     def _stop_process(self) -> None:
         process = self._process

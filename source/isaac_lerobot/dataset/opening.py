@@ -15,7 +15,7 @@ from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.features import Feature, differences, parse_features
 from isaac_lerobot.dataset.lock import DatasetLock
 from isaac_lerobot.dataset.metadata import Info
-from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg
+from isaac_lerobot.dataset.video import VideoCodec, check_encoder
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def create(
         video_files_size_in_mb=video_files_size_in_mb,
     )
     if info.videos:
-        find_ffmpeg()
+        check_encoder(chosen)
     folder.check_usable(root, overwrite)
     with _lock(root, "make a dataset in") as lock:
         folder.make_empty(root, overwrite)
@@ -94,7 +94,7 @@ def append(
         if found:
             raise FeatureError(f"Cannot append to {root}: " + "; ".join(found) + ".")
         if state.info.videos:
-            find_ffmpeg()
+            check_encoder(chosen)
         return OpenDataset(root, lock, state, chosen)
 
 

@@ -186,6 +186,20 @@ def choose_codec() -> VideoCodec:
     return _NAMED["h264"]
 
 
+def check_encoder(codec: VideoCodec) -> None:
+    """Make sure that frames can be encoded: there is an ffmpeg, and a hardware encoder encodes a test frame.
+
+    Raises:
+        EncoderError: They cannot be.
+    """
+    ffmpeg = find_ffmpeg()
+    reason = _try_encoder(ffmpeg, codec) if codec.is_hardware else ""
+    if reason:
+        raise EncoderError(
+            f"The video encoder {codec.encoder} does not work here: {reason.rstrip('.')}. Use codec h264 or auto."
+        )
+
+
 def find_ffmpeg() -> str:
     """Return the ffmpeg to run: ``IMAGEIO_FFMPEG_EXE`` where set, else the one that imageio-ffmpeg brings.
 

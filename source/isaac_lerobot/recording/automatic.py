@@ -34,6 +34,11 @@ class AutomaticRecording:
             self._wanted.pop(0)
             session.post(self._steps.pop(0))
             return None
+        if status.state is SessionState.READY and not self._steps and not session.has_commands:
+            if status.message.severity is Severity.ERROR:
+                return False
+            session.post(Start())  # without `continuous`, each episode is started by itself
+            return None
         if status.state is SessionState.FINISHED:
             return status.message.severity is not Severity.ERROR and not status.counts.lost
         stuck = status.state in (SessionState.IDLE, SessionState.READY, SessionState.ERROR)

@@ -61,7 +61,7 @@ class RecordingConfig(BaseModel):
     teleop_device: _Text = Field(
         "keyboard",
         description="Who drives the robot: keyboard, spacemouse, gamepad, handtracking, a device the task names, "
-        "scripted, zero or random.",
+        "scripted, scripted-fail, zero or random.",
     )
     num_envs: StrictInt = Field(1, ge=1, description="Environments stepped at once; each records its own episodes.")
     device: Annotated[_Text | None, BeforeValidator(_blank_is_unset)] = Field(
@@ -74,7 +74,9 @@ class RecordingConfig(BaseModel):
         description="Folder of the LeRobot dataset; an existing one with the same features is continued.",
     )
     overwrite: StrictBool = Field(False, description="Replace an existing dataset instead of continuing it.")
-    cameras: Names | None = Field(None, description="Scene cameras to record. Unset: all the task has.")
+    cameras: Names | None = Field(
+        None, description="Scene cameras to record. Unset: all the task has. An empty list: none."
+    )
     state_keys: Names = Field(
         (), description="Observation terms (group/term) concatenated, in this order, into observation.state."
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec
+from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec, join, layout
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig
@@ -57,6 +57,12 @@ class Export:
             raise ConfigError("No dataset folder is set. Set dataset to the folder to record into.")
         self.root = config.dataset.expanduser().absolute()
         self._writers.append(self._open(self.root))
+        if self._rule is ExportRule.SEPARATE and failed_root(self.root).exists():
+            try:
+                self._failed_writer()  # better refused now than when the first episode has failed
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def writers(self) -> tuple[DatasetWriter, ...]:
@@ -108,7 +114,7 @@ class Export:
     def _failed_writer(self) -> DatasetWriter:
         if len(self._writers) == 1:
             root = self._writers[0].root
-            self._writers.append(self._open(root.with_name(f"{root.stem}_failed{root.suffix}")))
+            self._writers.append(self._open(failed_root(root)))
         return self._writers[1]
 
     def _open(self, root: Path) -> DatasetWriter:
@@ -117,9 +123,16 @@ class Export:
             "on_committed": lambda index: on_committed(root, index),
             "on_failed": lambda index, error: on_failed(root, index, error),
         }
-        occupied = root.is_dir() and any(root.iterdir())
-        if occupied and not self._overwrite:
+        is_dataset = (root / layout.INFO).is_file() or join.is_interrupted(root)
+        if is_dataset and not self._overwrite:
             return DatasetWriter.append(root, **self._schema, **notices)
         return DatasetWriter.create(
             root, **self._schema, overwrite=self._overwrite, attributes=self._attributes, **notices
         )
+
+
+def failed_root(root: Path) -> Path:
+    """Return the folder for failed episodes beside a dataset's: ``cubes_failed``, ``cubes_failed.lerobot``."""
+    if root.suffix == ".lerobot":
+        return root.with_name(f"{root.stem}_failed{root.suffix}")
+    return root.with_name(f"{root.name}_failed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,8 @@ class Ledger:
         self.dataset_episodes = 0
         # Reentrant: the writer may report from within the call that hands it an episode.
         self._lock = threading.RLock()
-        self._facts: dict[Kept, str] = {}
+        # In the order of saving, in which the writer reports; an index may change when an earlier episode is lost.
+        self._underway: dict[Path, deque[tuple[Outcome, str]]] = {}
         self._loss: str | None = None
 
     def say(self, text: str, severity: Severity = Severity.INFO) -> None:
@@ -67,7 +69,7 @@ class Ledger:
                 succeeded=counts.succeeded + (outcome is Outcome.SUCCESS),
                 failed=counts.failed + (outcome is Outcome.FAILURE),
             )
-            self._facts[kept] = facts
+            self._underway.setdefault(kept[0], deque()).append((outcome, facts))
             self.message = Message(f"Saving episode {kept[1]} ({facts}) …")
 
     def discarded(self) -> None:
@@ -81,16 +83,22 @@ class Ledger:
             counts = self.counts
             self.counts = replace(counts, saving=counts.saving - 1, saved=counts.saved + 1)
             self.dataset_episodes += 1
-            facts = self._facts.pop((root, index), "")
+            _, facts = self._underway[root].popleft()
             if self.message.severity is Severity.INFO:
-                self.message = Message(f"Saved episode {index}" + (f" ({facts})." if facts else "."))
+                self.message = Message(f"Saved episode {index} ({facts}).")
 
     def lost(self, root: Path, index: int, error: Exception) -> None:
         """Note that an episode could not be brought to disk."""
         with self._lock:
             counts = self.counts
-            self.counts = replace(counts, saving=counts.saving - 1, lost=counts.lost + 1)
-            self._facts.pop((root, index), None)
+            outcome, _ = self._underway[root].popleft()
+            self.counts = replace(
+                counts,
+                saving=counts.saving - 1,
+                succeeded=counts.succeeded - (outcome is Outcome.SUCCESS),
+                failed=counts.failed - (outcome is Outcome.FAILURE),
+                lost=counts.lost + 1,
+            )
             self._loss = f"Episode {index} could not be saved: {error}"
 
     def take_loss(self) -> str | None:

@@ -35,7 +35,7 @@ def find_preset(name: str, folder: Path | None) -> Path:
         ConfigError: There is no such file; the presets in the folder get named.
     """
     path = Path(name).expanduser()
-    if path.suffix == ".toml" or path.exists():
+    if path.suffix == ".toml" or path.is_file():
         return path
     known = sorted(file.stem for file in folder.glob("*.toml")) if folder else []
     if folder is not None and name in known:

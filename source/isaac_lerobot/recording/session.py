@@ -34,7 +34,7 @@ from isaac_lerobot.recording.commands import (
     Start,
 )
 from isaac_lerobot.recording.completion import Completion
-from isaac_lerobot.recording.config import RecordingConfig, SuccessMode
+from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
 from isaac_lerobot.recording.export import Export
 from isaac_lerobot.recording.host import Host, Snapshot
 from isaac_lerobot.recording.ledger import Ledger
@@ -46,6 +46,9 @@ _FIXED_BY_THE_DATASET = frozenset(
     {"dataset", "overwrite", "cameras", "state_keys", "observation_keys", "robot_type", "codec", "export"}
 )
 """Fields that an open dataset has settled."""
+
+_READ_AT_START = frozenset({"teleop_device", "num_success_steps", "step_hz"})
+"""Fields that a running recording has settled."""
 
 _ANYWHERE = {Configure, ListTasks, Quit}
 _ALLOWED: dict[SessionState, set[type[Command]]] = {
@@ -89,6 +92,7 @@ class Session:
         self._offer: TaskOffer | None = None
         self._export: Export | None = None
         self._completion: Completion | None = None
+        self._stale = False
         self._episodes: dict[int, _RunningEpisode] = {}
         self._armed: set[int] = set()
         self._written: set[Path] = set()
@@ -101,6 +105,11 @@ class Session:
     def post(self, command: Command) -> None:
         """Queue a command; it is carried out between two steps. Safe from any thread."""
         self._commands.put(command)
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether commands wait to be carried out. Safe from any thread."""
+        return not self._commands.empty()
 
     @property
     def status(self) -> Status:
@@ -203,7 +212,11 @@ class Session:
             **_prefixed("initial_state", episode.initial.arrays),
             **_prefixed("final_state", self._running_host().snapshot(env_id).arrays),
         }
-        self._ledger.end(outcome, episode.frames, lambda: self._keep(episode, outcome, arrays))
+        try:
+            self._ledger.end(outcome, episode.frames, lambda: self._keep(episode, outcome, arrays))
+        except Exception:
+            self._drop(episode)  # nobody else knows of it any more
+            raise
         if not self.config.continuous:
             self._armed.discard(env_id)
         if self._target_reached():
@@ -264,7 +277,7 @@ class Session:
             case Discard():
                 self._discard_by_hand(host)
             case Reset():
-                host.reset(range(self._num_envs()))
+                self._reset_all(host)
                 self._say("The scene was reset.")
             case Finish():
                 self._finish_by_hand(host)
@@ -273,6 +286,10 @@ class Session:
 
     def _configure(self, changes: Mapping[str, Any]) -> None:
         changed = self.config.changed(changes)
+        if self.state in (SessionState.RECORDING, SessionState.PAUSED):
+            late = sorted(name for name in _READ_AT_START if getattr(changed, name) != getattr(self.config, name))
+            if late:
+                raise ConfigError(f"{', '.join(late)}: read when a recording starts. Finish this one first.")
         if self._export is not None:
             settled = sorted(
                 name for name in _FIXED_BY_THE_DATASET if getattr(changed, name) != getattr(self.config, name)
@@ -293,6 +310,7 @@ class Session:
         try:
             host.close()
             self._offer = host.open(self.config)
+            self._stale = False
         except IsaacLeRobotError as error:
             self.state = SessionState.IDLE
             self._say(str(error), Severity.ERROR)
@@ -311,12 +329,18 @@ class Session:
 
     def _start(self, host: Host) -> None:
         offer = self._loaded()
+        if self.config.export is ExportRule.NONE and self.config.num_demos:
+            raise ConfigError("export is none, so no demo would ever count. Set num_demos to 0 to practise.")
         selection = select(self.config, offer)
+        if self._stale:
+            self._reset_all(host)
         attributes = host.start(self.config, selection)
         self._host = host
         if self._export is None:
             self._export = self._open_export(offer, selection, attributes)
         self._armed = set(range(offer.num_envs))
+        # With several environments, those whose episode has ended are stepped along with the others.
+        self._stale = offer.num_envs > 1
         self._pace.clear()
         self.state = SessionState.RECORDING
         self._say("Recording.")
@@ -339,9 +363,11 @@ class Session:
             raise ConfigError("There is no frame yet, so there is no episode to end.")
         if self.state is SessionState.PAUSED:
             self.state = SessionState.RECORDING
-        for env_id in running:
-            self.end(env_id, outcome)
-        host.reset(running)
+        try:
+            for env_id in running:
+                self.end(env_id, outcome)
+        finally:
+            host.reset(running)
 
     def _discard_by_hand(self, host: Host) -> None:
         running = list(self._episodes) or sorted(self._armed)
@@ -356,15 +382,18 @@ class Session:
 
     def _finish_by_hand(self, host: Host) -> None:
         running = list(self._episodes)
-        for env_id in running:
-            # `end` may reach the target and finish by itself, which drops the others.
-            self.end(env_id, Outcome.UNDECIDED)
-        if self.state is not SessionState.SAVING:
-            self._finish()
-        if running:
-            host.reset(running)
+        try:
+            for env_id in running:
+                # `end` may reach the target and finish by itself, which drops the others.
+                self.end(env_id, Outcome.UNDECIDED)
+        finally:
+            if self.state is not SessionState.SAVING:
+                self._finish()
+            if running:
+                host.reset(running)
 
     def _quit(self, host: Host) -> None:
+        was_open = self._export is not None
         self._drop_all()
         try:
             self._close_export()
@@ -373,11 +402,14 @@ class Session:
             self._offer = None
             self.state = SessionState.IDLE
             self.quit_requested = True
+        if was_open and self._ledger.message.severity is not Severity.ERROR:
+            self._say(f"Closed: {self._summary()}.")
 
     # ---- the dataset -------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
         """Complete the dataset in the background, so that the panel stays alive."""
+        self._stale = self._stale or any(episode.frames for episode in self._episodes.values())
         self._drop_all()
         self._armed.clear()
         export = self._export
@@ -395,7 +427,7 @@ class Session:
         if self._export is not None:
             self._finished_dataset = self._export.root
         self._export = None
-        self.state = SessionState.FINISHED
+        self.state = SessionState.FINISHED if self._offer is not None else SessionState.IDLE
         if completion.error is not None:
             self._say(f"The dataset could not be completed: {completion.error}", Severity.ERROR)
         else:
@@ -481,6 +513,10 @@ class Session:
         if self._offer is None:
             raise ConfigError("No task is loaded. Load one first.")
         return self._offer
+
+    def _reset_all(self, host: Host) -> None:
+        self._stale = False
+        host.reset(range(self._num_envs()))
 
     def _num_envs(self) -> int:
         return self._offer.num_envs if self._offer else 0

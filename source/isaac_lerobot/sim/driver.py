@@ -121,10 +121,14 @@ class Driver:
             self._env.reset(seed=config.seed)
             devices = available_devices(env_cfg, config.task)
             self._recorder = EnvRecorder(self._env, self.session, config.task, devices)
-        except Exception:
+        except Exception as error:
             self._guarded(self.close)
             self._guarded(_clear_simulation)
-            raise
+            if isinstance(error, IsaacLeRobotError):
+                raise
+            logger.debug("Building %s", config.task, exc_info=True)
+            reason = " ".join(str(error).split())
+            raise TaskError(f"{config.task} could not be built: {type(error).__name__}: {reason}") from error
         return self._recorder.offer
 
     def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
@@ -183,7 +187,7 @@ class Driver:
 
     def _post_events(self) -> None:
         for event in self._source.events() if self._source is not None else ():
-            if event is TeleopEvent.RESET and self.session.status.success_steps > 0:
+            if event is TeleopEvent.RESET and self.session.judged_by_term and self.session.status.success_steps > 0:
                 logger.warning("Manual reset ignored: the task has been solved, and the episode is about to be saved.")
                 continue
             self.session.post(_command(event, self.session.state))

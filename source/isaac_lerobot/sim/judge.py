@@ -52,6 +52,7 @@ class CountingJudge:
     def start(self, config: RecordingConfig) -> None:
         """See :meth:`Judge.start`."""
         self._counter = SuccessCounter(self._env.num_envs, config.num_success_steps)
+        self._session.report_success_steps(0)
 
     def stepped(self) -> None:
         """See :meth:`Judge.stepped`."""
@@ -79,6 +80,7 @@ class CountingJudge:
         """See :meth:`Judge.forget`."""
         for env_id in env_ids:
             self._counter.reset(env_id)
+        self._session.report_success_steps(int(self._counter.steps.max()))
 
     def close(self) -> None:
         """See :meth:`Judge.close`."""

@@ -32,8 +32,11 @@ def list_tasks(packages: Sequence[str]) -> list[str]:
     for package in packages:
         try:
             importlib.import_module(package)
-        except ImportError as error:
-            raise ConfigError(f"task_packages: {package} cannot be imported: {error}.") from error
+        except Exception as error:  # somebody else's code
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"task_packages: {package} cannot be imported: {type(error).__name__}: {reason}."
+            ) from error
     return sorted(name for name, spec in gymnasium.registry.items() if "env_cfg_entry_point" in spec.kwargs)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isaac_lerobot.dataset import DatasetReader
-from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from isaac_lerobot.dataset.reader import RecordedEpisode
@@ -35,6 +35,7 @@ def draw_contact_sheet(root: Path, target: Path, columns: int = 8, max_episodes:
         ``target``.
 
     Raises:
+        ConfigError: ``max_episodes`` is not positive.
         DatasetError: The dataset cannot be read, has no cameras or no episodes, or Pillow is not installed.
     """
     try:
@@ -42,6 +43,8 @@ def draw_contact_sheet(root: Path, target: Path, columns: int = 8, max_episodes:
     except ImportError as error:
         raise DatasetError("A contact sheet needs Pillow: python -m pip install pillow") from error
 
+    if max_episodes < 1:
+        raise ConfigError(f"A contact sheet shows at least one episode, not {max_episodes}.")
     dataset = DatasetReader(root)
     if not dataset.cameras or not len(dataset):
         raise DatasetError(f"{root} has no pictures to show: {len(dataset)} episodes, {len(dataset.cameras)} cameras.")
@@ -63,8 +66,11 @@ def draw_contact_sheet(root: Path, target: Path, columns: int = 8, max_episodes:
         for column, picture in enumerate(pictures):
             sheet.paste(picture, (_GAP + column * (_THUMBNAIL_WIDTH + _GAP), top))
         top += pictures[0].height + _GAP
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sheet.save(target)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"The contact sheet cannot be written to {target}: {error}.") from error
     return target
 
 
