@@ -64,6 +64,7 @@ class Operator:
             self.kit.click(f"recorder.observation_key.{key}")
             self.until(lambda status, key=key: key in status.config.observation_keys, key)
         self.kit.choose("recorder.teleop_device", "Scripted operator")
+        self._look()  # what is said about the choice moves what stands below it
         self.kit.type("recorder.num_demos", "3")
         self.kit.type("recorder.task_description", DESCRIPTION)
         dataset = Path(os.path.relpath(dataset))  # as a person would type it

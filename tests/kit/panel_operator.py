@@ -48,6 +48,10 @@ class Operator:
         self.kit.type(f"recorder.{field}", text)
         self.look()
 
+    def choose(self, field: str, text: str) -> None:
+        self.kit.choose(f"recorder.{field}", text)
+        self.look()  # what is said about the choice moves what stands below it
+
     def text(self, label: str) -> str:
         return self.kit.find(f"recorder.{label}").text
 

@@ -63,11 +63,14 @@ def test_record_by_hand(open_recorder, steps, tmp_path):
     operator.kit.click("recorder.camera.wrist")
     operator.look()
     assert operator.status.config.cameras == ("front",)
-    operator.kit.choose("recorder.teleop_device", "Random actions")
+    operator.choose("teleop_device", "Random actions")
     operator.press("success_by.manual")
     operator.type("num_demos", "2")
     operator.type("task_description", "Pick up the cube")
     operator.type("dataset", str(root))
+
+    config = operator.status.config
+    assert (config.teleop_device, config.success, config.num_demos) == ("random", "manual", 2)
 
     taken = steps(current())
     operator.press("record")
