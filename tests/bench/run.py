@@ -150,7 +150,7 @@ def _joining(scene: Path, work: Path) -> dict[str, float]:
             episode.add_frame({"observation.state": state, "action": action, **pictures})
         episode.save()
     writer.wait()
-    writer.close(join=False)
+    writer.close(join_files=False)
     theirs = 0.0
     for camera in CAMERAS:
         files = sorted((root / "videos" / f"observation.images.{camera}").rglob("*.mp4"))
