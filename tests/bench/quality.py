@@ -22,7 +22,7 @@ def psnr_of_luma(video: Path, source: np.ndarray, fps: int) -> float:
     """
     frames, height, width = source.shape[:3]
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}", "-framerate", str(fps)]
-    graph = "[0:v]scale=out_range=full,format=gray[a];[1:v]scale=out_range=full,format=gray[b];[a][b]psnr"
+    graph = "[0:v]scale=out_range=full,format=gray[a];[1:v]scale=out_range=full,format=gray[b];[a][b]psnr=shortest=1"
     command = [find_ffmpeg(), "-hide_banner", "-i", str(video), *raw, "-i", "pipe:0", "-lavfi", graph]
     command += ["-frames:v", str(frames), "-f", "null", "-"]
     said = subprocess.run(command, input=source.tobytes(), capture_output=True, check=True).stderr.decode()

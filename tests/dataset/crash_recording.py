@@ -51,9 +51,12 @@ class CrashRecorder:
             env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
         )
 
-    def run(self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True) -> Outcome:
+    def run(
+        self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True, overwrite: bool = False
+    ) -> Outcome:
         """Record an episode into a new ``root``, or append one; be killed before a durable step or after a time."""
         request = {"root": str(root), "kill_at": kill_at, "kill_after_s": kill_after_s, "atomic": atomic}
+        request["overwrite"] = overwrite
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Outcome(**json.loads(self._process.stdout.readline()))
@@ -123,7 +126,10 @@ def _record(request: dict, log: Path) -> None:
         if not request["atomic"]:
             durable._exchange_atomically = lambda first, second: False
         root = request["root"]
-        if Path(root, "meta/info.json").exists():
+        if request["overwrite"]:
+            writer = DatasetWriter.create(root, 30, FEATURES, overwrite=True, on_committed=on_committed)
+            lengths = LENGTHS[1:]
+        elif Path(root, "meta/info.json").exists():
             writer, lengths = DatasetWriter.append(root, on_committed=on_committed), LENGTHS[1:]
         else:
             writer, lengths = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed), LENGTHS[:1]

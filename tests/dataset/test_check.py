@@ -1,6 +1,7 @@
 """The check as a whole: whole datasets pass, no damage makes it raise, and its documentation is complete."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,8 +65,9 @@ def test_our_own_datasets_are_whole(tmp_path: Path, codec: str, join: bool) -> N
 
 
 def test_a_dataset_without_episodes_lacks_nothing_but_these(tmp_path: Path) -> None:
-    DatasetWriter.create(tmp_path / "new", 30, {"action": {"dtype": "float32", "shape": (1,)}}).close()
-    report = check_dataset(tmp_path / "new", deep=True)
+    with DatasetWriter.create(tmp_path / "new", 30, {"action": {"dtype": "float32", "shape": (1,)}}):
+        shutil.copytree(tmp_path / "new", tmp_path / "killed", ignore=shutil.ignore_patterns(".*"))
+    report = check_dataset(tmp_path / "killed", deep=True)
     assert [finding.code for finding in report.findings] == ["info-empty"], report.text()
 
 

@@ -15,7 +15,7 @@ import pytest
 from crash_recording import LENGTHS, CrashRecorder
 from recordings import FEATURES, check_read, files_of, record
 
-from isaac_lerobot.dataset import DatasetWriter, repair_dataset
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def check_after_kill(root: Path, committed: int, survivors: Survivors) -> None:
         survivors.check(root, kept)
         writer = DatasetWriter.append(root)
     else:
-        writer = DatasetWriter.create(root, 30, FEATURES, overwrite=(root / "meta/info.json").is_file())
+        writer = DatasetWriter.create(root, 30, FEATURES)
     with writer:
         assert record(writer, count, 2) == count
     assert not (root / ".recording").exists()
@@ -102,6 +102,35 @@ def test_killed_before_every_durable_step(tmp_path, recorder, closed, survivors,
             error.add_note(f"killed before step {step}: {what}")
             raise
         shutil.rmtree(root)
+
+
+def test_killed_while_overwriting(tmp_path, recorder, closed, lerobot):
+    """The old dataset comes back whole until the first new episode is committed; then the new one is there."""
+    old, new = [(0, LENGTHS[0])], [(0, LENGTHS[1])]
+    whole = recorder.run(prepared(tmp_path / "whole", closed, True), overwrite=True)
+    assert whole.steps[0].endswith(".replaced")
+    assert any("replaced" in what for what in whole.steps[30:])
+    check_read(lerobot.read(tmp_path / "whole"), new)
+    read: dict[tuple[str, ...], bool] = {}
+    for step, what in enumerate(whole.steps):
+        if whole.states[step] in whole.states[:step]:
+            continue
+        root = prepared(tmp_path / f"step{step}", closed, True)
+        outcome = recorder.run(root, kill_at=step, overwrite=True)
+        assert outcome.killed
+        done = repair_dataset(root)
+        lengths = [episode.length for episode in DatasetReader(root)]
+        assert lengths in ([LENGTHS[0]], [LENGTHS[1]]), f"killed before step {step}: {what}: {done}"
+        if outcome.committed:
+            assert lengths == [LENGTHS[1]]
+        assert not (root / ".replaced").exists()
+        assert repair_dataset(root, dry_run=True) == []
+        state = (str(lengths), *sorted(files_of(root)))
+        if state not in read:
+            read[state] = True
+            check_read(lerobot.read(root), old if lengths == [LENGTHS[0]] else new)
+        shutil.rmtree(root)
+    assert {lengths for lengths, *_ in read} == {str([length]) for length in LENGTHS}
 
 
 def test_killed_between_renames_where_folders_cannot_be_exchanged(tmp_path, recorder, closed, lerobot):

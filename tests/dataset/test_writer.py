@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -10,7 +11,14 @@ import numpy as np
 import pytest
 from recordings import FEATURES, NO_VIDEO, check_pictures, check_read, files_of, frame, picture, record
 
-from isaac_lerobot.dataset import DatasetWriter, VideoCodec, compact_dataset, read_sidecar, repair_dataset
+from isaac_lerobot.dataset import (
+    DatasetReader,
+    DatasetWriter,
+    VideoCodec,
+    compact_dataset,
+    read_sidecar,
+    repair_dataset,
+)
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, FeatureError
 
 
@@ -237,6 +245,37 @@ def test_what_append_refuses(tmp_path):
         assert part in message
     with DatasetWriter.append(root) as writer:
         assert record(writer, 1, 2) == 1
+
+
+def test_overwriting_keeps_the_old_dataset_until_there_is_a_new_episode(tmp_path):
+    root = tmp_path / "set"
+    with DatasetWriter.create(root, fps=30, features=NO_VIDEO) as writer:
+        record(writer, 0, 3)
+    before = {name: (root / name).read_bytes() for name in files_of(root)}
+    with DatasetWriter.create(root, fps=20, features=FEATURES, overwrite=True) as writer:
+        writer.begin_episode("not saved").add_frame(frame(0, 0))
+    assert {name: (root / name).read_bytes() for name in files_of(root)} == before
+    with DatasetWriter.create(root, fps=20, features=FEATURES, overwrite=True) as writer:
+        record(writer, 0, 2)
+        writer.wait()
+        assert not (root / ".replaced").exists()
+    assert DatasetReader(root).fps == 20
+    assert len(DatasetReader(root)) == 1
+
+
+def test_a_dataset_that_got_no_episode_is_gone(tmp_path):
+    made, found = tmp_path / "made", tmp_path / "found"
+    found.mkdir()
+    for root in (made, found):
+        DatasetWriter.create(root, fps=30, features=FEATURES).close()
+    assert not made.exists()
+    assert list(found.iterdir()) == []
+    # One that a killed recording left behind is in nobody's way, whatever its features are.
+    with DatasetWriter.create(made, fps=30, features=FEATURES):
+        shutil.copytree(made, tmp_path / "left", ignore=shutil.ignore_patterns(".*"))
+    with DatasetWriter.create(tmp_path / "left", fps=20, features=NO_VIDEO) as writer:
+        record(writer, 0, 2)
+    assert DatasetReader(tmp_path / "left").fps == 20
 
 
 def test_what_create_refuses(tmp_path):

@@ -189,6 +189,34 @@ def test_export_none_writes_nothing(config):
     assert not config.dataset.exists()
 
 
+def test_what_an_overwriting_recording_without_episodes_leaves(config):
+    """Nothing was recorded, so the old dataset is still there, and the next recording may still replace it."""
+    session, host = opened(config)
+    for _ in range(2):
+        do(session, host, Start(), steps=2)
+        do(session, host, End(Outcome.SUCCESS))
+        finish(session, host)
+    session, host = opened(config.changed({"overwrite": True}))
+    do(session, host, Start(), steps=2)
+    do(session, host, Discard())
+    finish(session, host)
+    assert len(episodes(config.dataset)) == 2
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS))
+    finish(session, host)
+    assert len(episodes(config.dataset)) == 1
+
+
+def test_an_empty_recording_names_no_dataset(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    do(session, host, Discard())
+    status = finish(session, host)
+    assert status.dataset is None
+    assert str(config.dataset) not in status.message.text
+    assert not config.dataset.exists()
+
+
 def test_a_second_recording_continues_the_dataset_even_with_overwrite(config):
     session, host = opened(config.changed({"overwrite": True}))
     for _ in range(2):

@@ -1,19 +1,33 @@
-"""Folder: whether a folder may become a dataset, and what is removed from it."""
+"""Folder: whether a folder may become a dataset, and what happens to what is in it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from isaac_lerobot.dataset import durable, layout
+from isaac_lerobot.dataset import durable, join, layout, replacement
 from isaac_lerobot.errors import DatasetError
 
-_OURS = {"meta", "data", "videos", "images", "isaac", layout.STAGING.name, layout.LOCK.name}
+_OWN = {layout.STAGING.name, layout.LOCK.name, layout.REPLACED.name}
+_PARTS = set(replacement.PARTS)
 _HARMLESS = {"README.md", ".gitattributes", ".gitignore", ".cache", ".DS_Store"}
 
 
-def check_usable(root: Path, overwrite: bool) -> None:
+def holds_dataset(root: Path) -> bool:
+    """Whether there is a dataset that is worth keeping: one that counts episodes, or may do so once it is repaired.
+
+    A dataset that was made and never got an episode is none: no reader opens it, and nothing is lost with it.
+    """
+    if replacement.is_pending(root) or join.is_interrupted(root):
+        return True
+    return _is_dataset(root) and not _is_empty(root)
+
+
+def check_usable(root: Path, overwrite: bool) -> bool:
     """Make sure that a new dataset may be made in ``root``; creates the folder.
+
+    Returns:
+        Whether the folder was not there before.
 
     Raises:
         DatasetError: Says what is there and what can be done.
@@ -22,27 +36,45 @@ def check_usable(root: Path, overwrite: bool) -> None:
         raise DatasetError(f"{root} is a file. Name a folder for the dataset.")
     if root.is_dir():
         _check_content(root, overwrite)
+        return False
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatasetError(f"Cannot make the dataset folder {root}: {error}.") from error
+    return True
 
 
-def make_empty(root: Path, overwrite: bool) -> None:
-    """Remove the dataset in ``root``, if :func:`check_usable` allows it. Call with the lock held."""
+def clear(root: Path, overwrite: bool) -> None:
+    """Make room for a new dataset, if :func:`check_usable` allows it. Call with the lock held.
+
+    A dataset that holds something is set aside, not removed: see :mod:`replacement`.
+    """
+    replacement.settle(root)
     _check_content(root, overwrite)
-    # The info goes first: without it nothing takes the rest for a dataset.
-    durable.remove(root / layout.INFO)
-    for name in sorted((_OURS - {layout.LOCK.name}) | {"README.md"}):
-        if (root / name).exists():
-            durable.remove_tree(root / name)
+    if join.is_interrupted(root):
+        join.finish(root)
+    if holds_dataset(root):
+        replacement.set_aside(root)
+    else:
+        replacement.remove_parts(root)
+    if (root / layout.STAGING).exists():
+        durable.remove_tree(root / layout.STAGING)
+
+
+def withdraw(root: Path) -> None:
+    """Remove a new dataset that got no episode, and bring back the one it was to replace. Call with the lock held."""
+    if replacement.is_pending(root):
+        replacement.settle(root)
+    else:
+        replacement.remove_parts(root)
+    durable.remove_tree(root / layout.STAGING)
 
 
 def _check_content(root: Path, overwrite: bool) -> None:
     names = {path.name for path in root.iterdir()}
-    if _is_dataset(root):
-        strangers = sorted(names - _OURS - _HARMLESS)
-        if not overwrite:
+    if holds_dataset(root) or _is_dataset(root):
+        strangers = sorted(names - _PARTS - _OWN - _HARMLESS)
+        if holds_dataset(root) and not overwrite:
             raise DatasetError(
                 f"{root} already holds a LeRobot dataset ({_episodes(root)} episodes). "
                 "Append to it, allow overwriting it, or use another folder."
@@ -62,14 +94,28 @@ def _check_content(root: Path, overwrite: bool) -> None:
 
 
 def _is_dataset(root: Path) -> bool:
-    try:
-        return "codebase_version" in json.loads((root / layout.INFO).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+    return "codebase_version" in _info(root)
+
+
+def _is_empty(root: Path) -> bool:
+    """Whether a dataset counts no episodes and has no files of any, but those that we know to be ours to remove."""
+    if _info(root).get("total_episodes") != 0:
         return False
+    ours = (root / layout.OWN_METADATA).is_file()
+    return ours or not any(path.is_file() for name in _PARTS - {"meta"} for path in (root / name).rglob("*"))
 
 
 def _episodes(root: Path) -> int:
-    return int(json.loads((root / layout.INFO).read_text(encoding="utf-8")).get("total_episodes", 0))
+    kept = replacement.counted_episodes(root)
+    return kept or replacement.counted_episodes(root / layout.REPLACED)
+
+
+def _info(root: Path) -> dict[str, object]:
+    try:
+        info = json.loads((root / layout.INFO).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
 
 
 def _is_remains(root: Path, path: Path) -> bool:

@@ -29,6 +29,8 @@ SIDECARS = Path("isaac/episodes")
 STAGING = Path(".recording")
 """Everything unfinished; whatever lies here after a crash is removed by the next open."""
 LOCK = Path(".recording.lock")
+REPLACED = Path(".replaced")
+"""An overwritten dataset, until the new one has an episode; see :mod:`replacement`."""
 
 _NUMBERS = re.compile(r"chunk-(\d+)/file-(\d+)\.[a-z0-9]+$")
 

@@ -30,12 +30,16 @@ class OpenDataset:
         lock: Keeps other processes out; to be released by who has the dataset.
         state: What is committed in it.
         codec: Encoder that makes videos like those in it.
+        is_new: Whether it was made now, rather than opened as it was left.
+        made_folder: Whether its folder was made for it.
     """
 
     root: Path
     lock: DatasetLock
     state: DatasetState
     codec: VideoCodec
+    is_new: bool = False
+    made_folder: bool = False
 
 
 def create(
@@ -63,11 +67,12 @@ def create(
     )
     if info.videos:
         check_encoder(chosen)
-    folder.check_usable(root, overwrite)
+    made_folder = folder.check_usable(root, overwrite)
     with _lock(root, "make a dataset in") as lock:
-        folder.make_empty(root, overwrite)
+        folder.clear(root, overwrite)
         own = {"writer": f"isaac-lerobot {__version__}", "attributes": dict(attributes or {})}
-        return OpenDataset(root, lock, commit.write_new_dataset(root, info, own), chosen)
+        state = commit.write_new_dataset(root, info, own)
+        return OpenDataset(root, lock, state, chosen, is_new=True, made_folder=made_folder)
 
 
 def append(
@@ -78,7 +83,7 @@ def append(
     codec: VideoCodec | str | None,
 ) -> OpenDataset:
     """Open a dataset to go on; the arguments and errors are those of :meth:`DatasetWriter.append`."""
-    if not (root / layout.INFO).is_file() and not join.is_interrupted(root):
+    if not (root / layout.INFO).is_file() and not folder.holds_dataset(root):
         raise DatasetError(f"{root} holds no LeRobot dataset to append to. Create one, or check the path.")
     with _lock(root, "open the dataset") as lock:
         for action in repair.recover(root):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from isaac_lerobot.dataset import durable, episode_rows, join, layout, metadata, statistics, tables
+from isaac_lerobot.dataset import durable, episode_rows, join, layout, metadata, replacement, statistics, tables
 from isaac_lerobot.dataset.episode_rows import EpisodePlace
 from isaac_lerobot.dataset.features import BOOKKEEPING
 from isaac_lerobot.dataset.lock import DatasetLock
@@ -55,11 +55,11 @@ def repair_dataset(root: Path | str, *, dry_run: bool = False) -> list[str]:
         raise DatasetError(f"There is no dataset folder {root}.")
     with DatasetLock(root):
         done: list[str] = []
-        if join.is_interrupted(root):
-            done.append("finish joining files, which was interrupted")
+        for text, finish in _interrupted(root):
+            done.append(text)
             if dry_run:
                 return done
-            join.finish(root)
+            finish()
         info = metadata.read_info(root)
         places, damage = _complete_prefix(root, info)
         if damage:
@@ -87,9 +87,9 @@ def recover(root: Path) -> list[str]:
         DatasetError: Counted episodes are damaged; only :func:`repair_dataset` decides about those.
     """
     done: list[str] = []
-    if join.is_interrupted(root):
-        join.finish(root)
-        done.append("finish joining files, which was interrupted")
+    for text, finish in _interrupted(root):
+        finish()
+        done.append(text)
     info = metadata.read_info(root)
     places, damage = _complete_prefix(root, info)
     if damage:
@@ -102,6 +102,14 @@ def recover(root: Path) -> list[str]:
         done.append(step.text)
     durable.remove_tree(root / layout.STAGING)
     return done
+
+
+def _interrupted(root: Path) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what was interrupted half-way, and how it is ended; each must be ended before the next is asked for."""
+    if replacement.is_pending(root):
+        yield replacement.what_settles(root), partial(replacement.settle, root)
+    if join.is_interrupted(root):
+        yield "finish joining files, which was interrupted", partial(join.finish, root)
 
 
 def _complete_prefix(root: Path, info: Info) -> tuple[list[EpisodePlace], str]:

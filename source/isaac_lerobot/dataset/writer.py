@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import logging
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from isaac_lerobot.dataset import commit, durable, join, layout, opening, repair, tables
+from isaac_lerobot.dataset import commit, durable, folder, join, layout, opening, repair, replacement, tables
 from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.encoder import BufferPool
 from isaac_lerobot.dataset.episode import Episode, EpisodeTaker
@@ -73,6 +74,7 @@ class DatasetWriter:
         self.root = opened.root
         self.on_committed, self.on_failed = on_committed, on_failed
         self._lock, self._state, self._codec = opened.lock, opened.state, opened.codec
+        self._opened = opened
         self._pool = BufferPool()
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -116,7 +118,8 @@ class DatasetWriter:
                 bookkeeping ones. dtypes: numpy's numbers, ``bool``, ``string``, ``video``, ``image``.
             robot_type: Name of the robot.
             codec: Video encoder, see :meth:`VideoCodec.parse`.
-            overwrite: Remove a LeRobot dataset that is already there. Anything else is never removed.
+            overwrite: Replace a LeRobot dataset that is already there: it is removed when the first new episode is
+                committed, and comes back if none ever is. Anything else is never removed.
             attributes: What is to be kept of the whole dataset (environment, versions, ...), JSON.
             data_files_size_in_mb: Size to which data files are joined [MiB].
             video_files_size_in_mb: Size to which video files are joined [MiB].
@@ -275,7 +278,8 @@ class DatasetWriter:
     def close(self, *, join_files: bool = True) -> None:
         """Wait for the saved episodes, join their files, and let go of the dataset. May be called twice.
 
-        Episodes that are still open are discarded.
+        Episodes that are still open are discarded. A new dataset that got no episode is removed, as no reader could
+        open it; one that it was to overwrite is there again.
 
         Args:
             join_files: Join the files of the episodes into files of the format's sizes.
@@ -297,13 +301,19 @@ class DatasetWriter:
             # What others took over lies in this writer's staging folder until they have committed it.
             for taker in self._takers:
                 taker.settle()
-            if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
-                self._join()
-            self._remove_staging()
+            if self._opened.is_new and not self._state.info.total_episodes:
+                self._withdraw()
+            else:
+                if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
+                    self._join()
+                self._remove_staging()
         finally:
             self._closed = True
             self._lock.release()
             _writers.discard(self)
+            if self._opened.made_folder:
+                with contextlib.suppress(OSError):  # only where nothing is left in it
+                    self.root.rmdir()
         self.wait()
 
     def __enter__(self) -> DatasetWriter:
@@ -335,6 +345,13 @@ class DatasetWriter:
         except (OSError, DatasetError) as error:
             text = f"All episodes are saved, but the files of {self.root} could not be joined: {error}"
             self._errors.append(DatasetError(text))
+
+    def _withdraw(self) -> None:
+        try:
+            if self.root.is_dir():
+                folder.withdraw(self.root)
+        except OSError as error:
+            _log.warning("Could not remove the empty dataset %s: %s", self.root, error)
 
     def _remove_staging(self) -> None:
         try:
@@ -386,8 +403,16 @@ class DatasetWriter:
             raise
         size = sum(video.path.stat().st_size for video in finished.videos.values()) + finished.rows.nbytes
         state = commit.commit_episode(self.root, self._state, finished)
+        if self._opened.is_new and not self._state.info.total_episodes:
+            self._remove_replaced()
         self._bytes += size
         return state
+
+    def _remove_replaced(self) -> None:
+        try:
+            replacement.settle(self.root)
+        except OSError as error:  # the next open tries again
+            _log.warning("Could not remove the dataset that was overwritten: %s", error)
 
     def _report_failure(self, episode: Episode, index: int, error: Exception) -> None:
         if isinstance(error, commit.UndoError):

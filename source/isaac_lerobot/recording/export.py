@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec, join, layout
+from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec
+from isaac_lerobot.dataset.folder import holds_dataset
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig
@@ -22,6 +23,7 @@ class Export:
         offer: The loaded task.
         selection: What is recorded of it.
         attributes: JSON-able facts about the environment, kept beside the dataset.
+        recorded: Datasets that hold what was recorded just before: ``overwrite`` was not meant for those.
         on_committed: Called with ``(root, index)``, from the writer's thread, when an episode is safely on disk.
         on_failed: Called with ``(root, index, error)``, from the writer's thread, when one could not be brought there.
 
@@ -36,6 +38,7 @@ class Export:
         offer: TaskOffer,
         selection: Selection,
         attributes: Mapping[str, Any],
+        recorded: Set[Path],
         on_committed: Callable[[Path, int], None],
         on_failed: Callable[[Path, int, Exception], None],
     ) -> None:
@@ -48,7 +51,7 @@ class Export:
             "codec": VideoCodec.parse(config.codec),
         }
         self._attributes = dict(attributes)
-        self._overwrite = config.overwrite
+        self._overwrite, self._recorded = config.overwrite, recorded
         self._writers: list[DatasetWriter] = []
         self.root: Path | None = None
         if self._rule is ExportRule.NONE:
@@ -68,6 +71,11 @@ class Export:
     def writers(self) -> tuple[DatasetWriter, ...]:
         """The open writers: none, the dataset's, or the dataset's and the one for failed episodes."""
         return tuple(self._writers)
+
+    @property
+    def dataset(self) -> Path | None:
+        """The dataset's folder if there is a dataset in it; one that got no episode is gone once it is closed."""
+        return self.root if self.root is not None and holds_dataset(self.root) else None
 
     def begin(self, task_description: str) -> Episode | None:
         """Begin an episode; None where the rule keeps nothing."""
@@ -123,12 +131,10 @@ class Export:
             "on_committed": lambda index: on_committed(root, index),
             "on_failed": lambda index, error: on_failed(root, index, error),
         }
-        is_dataset = (root / layout.INFO).is_file() or join.is_interrupted(root)
-        if is_dataset and not self._overwrite:
+        overwrite = self._overwrite and root not in self._recorded
+        if holds_dataset(root) and not overwrite:
             return DatasetWriter.append(root, **self._schema, **notices)
-        return DatasetWriter.create(
-            root, **self._schema, overwrite=self._overwrite, attributes=self._attributes, **notices
-        )
+        return DatasetWriter.create(root, **self._schema, overwrite=overwrite, attributes=self._attributes, **notices)
 
 
 def failed_root(root: Path) -> Path:

@@ -24,12 +24,14 @@ class Ledger:
         counts: Episodes of the recording so far.
         message: The last thing there was to say.
         dataset_episodes: Episodes in the dataset, earlier recordings included.
+        datasets: Every dataset that an episode has reached since the ledger was made.
     """
 
     def __init__(self, message: str) -> None:
         self.counts = Counts()
         self.message = Message(message)
         self.dataset_episodes = 0
+        self.datasets: frozenset[Path] = frozenset()
         # Reentrant: the writer may report from within the call that hands it an episode.
         self._lock = threading.RLock()
         # In the order of saving, in which the writer reports; an index may change when an earlier episode is lost.
@@ -83,6 +85,7 @@ class Ledger:
             counts = self.counts
             self.counts = replace(counts, saving=counts.saving - 1, saved=counts.saved + 1)
             self.dataset_episodes += 1
+            self.datasets |= {root}
             _, facts = self._underway[root].popleft()
             if self.message.severity is Severity.INFO:
                 self.message = Message(f"Saved episode {index} ({facts}).")

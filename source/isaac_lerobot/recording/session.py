@@ -95,7 +95,6 @@ class Session:
         self._stale = False
         self._episodes: dict[int, _RunningEpisode] = {}
         self._armed: set[int] = set()
-        self._written: set[Path] = set()
         self._finished_dataset: Path | None = None
         self._success_steps = 0
         self._pace: deque[float] = deque(maxlen=30)
@@ -346,14 +345,8 @@ class Session:
         self._say("Recording.")
 
     def _open_export(self, offer: TaskOffer, selection: Selection, attributes: Mapping[str, Any]) -> Export:
-        config = self.config
-        root = config.dataset.expanduser().absolute() if config.dataset else None
-        if root in self._written:
-            # "Overwrite" was meant for what was there before, not for what this session has recorded since.
-            config = config.changed({"overwrite": False})
-        export = Export(config, offer, selection, attributes, self._ledger.committed, self._ledger.lost)
-        if root is not None:
-            self._written.add(root)
+        recorded = self._ledger.datasets
+        export = Export(self.config, offer, selection, attributes, recorded, self._ledger.committed, self._ledger.lost)
         self._ledger.open(export.writers[0].status.committed_episodes if export.writers else 0)
         return export
 
@@ -425,7 +418,7 @@ class Session:
             return
         self._completion = None
         if self._export is not None:
-            self._finished_dataset = self._export.root
+            self._finished_dataset = self._export.dataset
         self._export = None
         self.state = SessionState.FINISHED if self._offer is not None else SessionState.IDLE
         if completion.error is not None:
@@ -438,8 +431,10 @@ class Session:
         self._armed.clear()
         export, self._export = self._export, None
         if export is not None:
-            self._finished_dataset = export.root
-            export.close()
+            try:
+                export.close()
+            finally:
+                self._finished_dataset = export.dataset
 
     def _wait_until_completed(self) -> None:
         if self._completion is not None:

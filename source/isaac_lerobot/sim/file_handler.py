@@ -14,9 +14,9 @@ import numpy as np
 from isaaclab.utils.datasets import EpisodeData
 from isaaclab.utils.datasets.dataset_file_handler_base import DatasetFileHandlerBase
 
-from isaac_lerobot.dataset import DatasetReader, DatasetWriter, Episode, layout
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, Episode
 from isaac_lerobot.dataset.features import differences, parse_features
-from isaac_lerobot.dataset.folder import check_usable
+from isaac_lerobot.dataset.folder import check_usable, holds_dataset
 from isaac_lerobot.dataset.sidecar import read_attributes
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError, nearest
 from isaac_lerobot.sim.episode_layout import LAYOUT, NO_KEYS, EpisodeLayout, as_numpy, flat
@@ -130,7 +130,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         if _is_empty(self.state_observation_keys) and _is_empty(self.observation_keys_to_record):
             raise ConfigError(NO_KEYS)
         root = dataset_folder(file_path)
-        if _holds_dataset(root) and not self.overwrite:
+        if holds_dataset(root) and not self.overwrite:
             self._continue(root)
             self._may_overwrite = True
         elif root.exists():
@@ -152,7 +152,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         """
         self._raise_if_open()
         root = Path(file_path).expanduser().absolute()
-        root = root if _holds_dataset(root) else dataset_folder(file_path)
+        root = root if holds_dataset(root) else dataset_folder(file_path)
         if mode == "r":
             self._reader = DatasetReader(root)
             self._root = root
@@ -431,10 +431,6 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
 
 
 _writing: weakref.WeakValueDictionary[Path, LeRobotDatasetFileHandler] = weakref.WeakValueDictionary()
-
-
-def _holds_dataset(root: Path) -> bool:
-    return (root / layout.INFO).is_file()
 
 
 def _layout_of(reader: DatasetReader) -> EpisodeLayout:
