@@ -107,7 +107,7 @@ class LeRobot:
             "stream": {"streaming_encoding": True},
             "stream-h264": {
                 "streaming_encoding": True,
-                "rgb_encoder": RGBEncoderConfig(vcodec="h264", crf=23, g=2, preset="ultrafast"),
+                "rgb_encoder": _same_options(RGBEncoderConfig),
             },
         }[variant]
         self._dataset = LeRobotDataset.create("bench/bench", FPS, features(height, width), root=root, **options)
@@ -126,6 +126,13 @@ class LeRobot:
 
     def close(self) -> None:
         self._dataset.finalize()
+
+
+def _same_options(config: Any) -> Any:
+    """lerobot's configuration of our default codec, by the description of it that we write into datasets."""
+    from isaac_lerobot.dataset.video import VideoCodec
+
+    return config.from_video_info(VideoCodec().info(480, 640, FPS))
 
 
 class Hdf5:

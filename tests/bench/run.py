@@ -145,11 +145,12 @@ def _joining(scene: Path, work: Path) -> dict[str, float]:
     state, action = np.zeros(14, np.float32), np.zeros(7, np.float32)
     for _ in range(JOINED):
         episode = writer.begin_episode("join")
-        for index in range(60):
-            pictures = {f"observation.images.{camera}": frames[index, i] for i, camera in enumerate(CAMERAS)}
+        for index in range(EPISODE):
+            shown = frames[index % len(frames)]
+            pictures = {f"observation.images.{camera}": shown[i] for i, camera in enumerate(CAMERAS)}
             episode.add_frame({"observation.state": state, "action": action, **pictures})
         episode.save()
-    writer.wait()
+        writer.wait()  # one at a time, as an operator records
     writer.close(join_files=False)
     theirs = 0.0
     for camera in CAMERAS:

@@ -70,19 +70,15 @@ def read_table(root: Path) -> pa.Table | None:
     return pa.concat_tables([part.replace_schema_metadata(None) for part in parts], promote_options="permissive")
 
 
-def read_statistics(root: Path, info: Info, name: str) -> list[Statistics]:
-    """Read the statistics of a feature of every counted episode."""
-    columns = [f"stats/{name}/{key}" for key in KEYS]
-    parts: list[Statistics] = []
+def statistics_of(table: pa.Table, info: Info, name: str) -> list[Statistics]:
+    """Return the statistics of a feature of every counted episode, from the whole episode table."""
     feature = info.features.get(name)
     shape = (3, 1, 1) if feature is not None and feature.is_camera else (-1,)
-    for _, path in layout.episodes_files(root):
-        for row in tables.read_parquet(path, columns).to_pylist():
-            found = {key: np.asarray(row[f"stats/{name}/{key}"], np.float64).reshape(shape) for key in KEYS[:4]}
-            found |= {key: np.asarray(row[f"stats/{name}/{key}"], np.float64).reshape(shape) for key in KEYS[5:]}
-            found["count"] = np.asarray(row[f"stats/{name}/count"], np.float64)
-            parts.append(found)
-    return parts[: info.total_episodes]
+    parts: list[Statistics] = []
+    for row in table.select([f"stats/{name}/{key}" for key in KEYS]).slice(0, info.total_episodes).to_pylist():
+        found = {key: np.asarray(row[f"stats/{name}/{key}"], np.float64) for key in KEYS}
+        parts.append({key: value if key == "count" else value.reshape(shape) for key, value in found.items()})
+    return parts
 
 
 def with_columns(table: pa.Table, values: Mapping[str, Sequence[Any]]) -> pa.Table:

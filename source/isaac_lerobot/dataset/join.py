@@ -17,9 +17,11 @@ one step (it can on Linux), there is an instant without ``data`` or ``meta``, wh
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -105,7 +107,11 @@ def join_files(root: Path, *, everything: bool = False) -> list[str]:
     durable.remove_tree(staging)
     durable.make_folder(staging)
     token = uuid.uuid4().hex
-    new_videos = [(_join_video(root, info, name, location, units), name, location) for name, location, units in joins]
+    with ThreadPoolExecutor(max_workers=min(len(joins), os.cpu_count() or 1) or 1) as pool:
+        joined_videos = list(pool.map(lambda planned: _join_video(root, info, *planned), joins))
+    new_videos = [(path, name, location) for path, (name, location, _) in zip(joined_videos, joins, strict=True)]
+    for path in joined_videos:
+        durable.sync_file(path)
     if data_moves:
         _write_data(root, info, plan, staging / "data")
     _write_meta(root, info, places, plan, table, token)
@@ -259,7 +265,6 @@ def _join_video(root: Path, info: Info, name: str, location: Location, units: Se
     mp4 = read_mp4(target)
     if mp4.frames != frames or not mp4.is_constant(info.fps) or mp4.timescale != first.timescale:
         raise DatasetError(f"Joining videos of {name} gave {mp4.extent()}, not {frames} frames of 1/{info.fps} s.")
-    durable.sync_file(target)
     return target
 
 
@@ -304,7 +309,7 @@ def _write_meta(
     staged = root / _FOLDER
     durable.write_json(staged / layout.OWN_METADATA, metadata.read_own(root) | {"joined": token})
     durable.write_json(staged / layout.INFO, info.to_json())
-    durable.write_json(staged / layout.STATS, statistics.to_json(_statistics(root, info)))
+    durable.write_json(staged / layout.STATS, statistics.to_json(_statistics(root, info, table)))
     _write_episode_table(staged, info, _with_places(table.slice(0, len(places)), info, places, plan))
     for path in sorted({found.parent for found in folder.rglob("*")}):
         durable.sync_folder(path)
@@ -349,7 +354,7 @@ def _write_episode_table(staged: Path, info: Info, table: pa.Table) -> None:
         durable.sync_file(target)
 
 
-def _statistics(root: Path, info: Info) -> dict[str, Statistics]:
+def _statistics(root: Path, info: Info, table: pa.Table) -> dict[str, Statistics]:
     """Return the dataset's statistics, with quantiles over all rows: exact for numbers, close for cameras."""
     known = metadata.read_statistics(root)
     numbers = {name: feature for name, feature in {**info.features, **BOOKKEEPING}.items() if feature.is_number}
@@ -358,7 +363,7 @@ def _statistics(root: Path, info: Info) -> dict[str, Statistics]:
         known[name] = known[name] | statistics.exact_quantiles(samples[name], feature.shape[-1])
     for name, feature in info.features.items():
         if feature.is_camera:
-            known[name] = known[name] | statistics.merge_quantiles(episode_rows.read_statistics(root, info, name))
+            known[name] = known[name] | statistics.merge_quantiles(episode_rows.statistics_of(table, info, name))
     return known
 
 

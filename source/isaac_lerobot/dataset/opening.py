@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,8 +160,9 @@ def _codec_of(info: Info) -> VideoCodec:
             if found.get(name) is not None
         ]
         name = str(found.get("video.codec", "h264"))
+        tuning = (found.get("video.extra_options") or {}).get("x264-params", "")
         try:
-            return VideoCodec.parse(":".join([name, ",".join(settings)]))
+            return replace(VideoCodec.parse(":".join([name, ",".join(settings)])), x264_params=tuning)
         except ConfigError:
             return VideoCodec.parse(name)
     return VideoCodec()

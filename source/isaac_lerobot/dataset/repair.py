@@ -300,7 +300,9 @@ def _counted_frames(root: Path) -> int:
 
 def _write_statistics(root: Path, info: Info) -> None:
     names = [name for name, feature in {**info.features, **BOOKKEEPING}.items() if not feature.is_text]
-    merged = {name: statistics.merge(episode_rows.read_statistics(root, info, name)) for name in names}
+    table = episode_rows.read_table(root)
+    assert table is not None  # there are episodes
+    merged = {name: statistics.merge(episode_rows.statistics_of(table, info, name)) for name in names}
     _replace_json(root, layout.STATS, statistics.to_json(merged))
 
 

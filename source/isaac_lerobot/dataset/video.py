@@ -31,6 +31,8 @@ _X264_PRESETS = (
     "slower",
     "veryslow",
 )
+_X264_TUNED = "no-cabac=1:no-deblock=1:weightp=0:subme=0:aq-mode=0:ipratio=1.8"
+"""Cheap to encode and to decode; key frames are better than those that follow from them, which profit from it."""
 _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 _TEST_SECONDS = 30.0
 
@@ -43,15 +45,17 @@ class VideoCodec:
         encoder: Name of the ffmpeg encoder, one of ``libx264 libx265 libsvtav1 h264_nvenc hevc_nvenc av1_nvenc``.
         crf: Quality; lower is better and larger (constant rate factor; ``-cq`` of the hardware encoders).
         preset: The encoder's preset, a name (x264, x265, nvenc) or a number (SVT-AV1).
-        gop: Distance between key frames [frames]. 2 makes random access cheap, which training needs.
+        gop: Distance between key frames [frames]. A small one makes random access cheap, which training needs.
         threads: Threads of one encoder process. One is enough where there are several cameras.
+        x264_params: Settings of x264 that go beyond its preset, as its ``-x264-params`` takes them.
     """
 
     encoder: str = "libx264"
-    crf: int = 23
-    preset: str = "ultrafast"
-    gop: int = 2
+    crf: int = 27
+    preset: str = "superfast"
+    gop: int = 5
     threads: int = 1
+    x264_params: str = _X264_TUNED
 
     def __post_init__(self) -> None:
         if self.encoder not in _CANONICAL:
@@ -73,9 +77,10 @@ class VideoCodec:
     def parse(cls, text: str) -> VideoCodec:
         """Return the codec for a name, optionally with settings: ``"h264"``, ``"av1:crf=26,preset=10"``.
 
-        Names: ``h264`` (the default: x264 ultrafast crf 23 GOP 2), ``av1`` (lerobot's default: SVT-AV1 preset 12
-        crf 30 GOP 2), ``hevc``, ``h264_nvenc``, ``hevc_nvenc``, ``av1_nvenc``, and ``auto``: the first hardware
-        encoder that encodes a test frame, else ``h264``. Settings: ``crf``, ``preset``, ``gop``, ``threads``.
+        Names: ``h264`` (the default: x264 crf 27 GOP 5, tuned as ``docs/decisions/default-codec.md`` says), ``av1``
+        (lerobot's default: SVT-AV1 preset 12 crf 30 GOP 2), ``hevc``, ``h264_nvenc``, ``hevc_nvenc``, ``av1_nvenc``,
+        and ``auto``: the first hardware encoder that encodes a test frame, else ``h264``. Settings: ``crf``,
+        ``preset``, ``gop``, ``threads``; a preset that is named is taken as it is, without our tuning.
 
         Raises:
             ConfigError: Unknown name or setting, with the known ones.
@@ -87,7 +92,7 @@ class VideoCodec:
             codec = _NAMED[name]
         else:
             raise ConfigError(f"Unknown video codec {name!r}; known are {', '.join([*_NAMED, 'auto'])}.")
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"x264_params": ""} if "preset=" in rest else {}
         for setting in filter(None, (part.strip() for part in rest.split(","))):
             key, _, value = setting.partition("=")
             if key not in ("crf", "preset", "gop", "threads"):
@@ -136,6 +141,8 @@ class VideoCodec:
         if self.encoder == "libx264":
             # Key frames exactly where training expects them.
             options += ["-sc_threshold", "0"]
+            if self.x264_params:
+                options += ["-x264-params", self.x264_params]
         if self.encoder == "libx265":
             # Open GOPs (x265's default) make torchcodec return wrong frames on random access.
             options += ["-x265-params", f"open-gop=0:scenecut=0:pools={self.threads}:frame-threads=1:log-level=error"]
@@ -159,18 +166,18 @@ class VideoCodec:
             "video.preset": int(self.preset) if self.preset.isdigit() else self.preset,
             "video.fast_decode": 0,
             "video.video_backend": "pyav",
-            "video.extra_options": {},
+            "video.extra_options": {"x264-params": self.x264_params} if self.x264_params else {},
             "is_depth_map": False,
         }
 
 
 _NAMED = {
     "h264": VideoCodec(),
-    "av1": VideoCodec("libsvtav1", 30, "12", 2, 2),
-    "hevc": VideoCodec("libx265", 26, "ultrafast"),
-    "h264_nvenc": VideoCodec("h264_nvenc", 23, "p4"),
-    "hevc_nvenc": VideoCodec("hevc_nvenc", 26, "p4"),
-    "av1_nvenc": VideoCodec("av1_nvenc", 30, "p4"),
+    "av1": VideoCodec("libsvtav1", 30, "12", 2, 2, ""),
+    "hevc": VideoCodec("libx265", 26, "ultrafast", 2, 1, ""),
+    "h264_nvenc": VideoCodec("h264_nvenc", 23, "p4", 2, 1, ""),
+    "hevc_nvenc": VideoCodec("hevc_nvenc", 26, "p4", 2, 1, ""),
+    "av1_nvenc": VideoCodec("av1_nvenc", 30, "p4", 2, 1, ""),
 }
 
 
