@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +32,9 @@ def psnr_of_luma(video: Path, source: np.ndarray, fps: int) -> float:
     return float(found[-1])
 
 
-def in_lerobot(*arguments: str) -> float:
-    """Have ``bench.reader`` measure something in lerobot's environment and return its figure [s]."""
+def in_lerobot(*arguments: str) -> Any:
+    """Have ``bench.reader`` measure something in lerobot's environment and return its figures [s]."""
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "HF_HUB_OFFLINE": "1"}
     command = [str(LEROBOT_PYTHON), "-m", "bench.reader", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    return float(result.stdout.strip().splitlines()[-1])
+    return json.loads(result.stdout.strip().splitlines()[-1])

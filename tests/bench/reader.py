@@ -1,23 +1,32 @@
 """What only lerobot's environment can measure: random access and its cumulative joining.
 
-python -m bench.reader decode ROOT VIDEO_KEY | join OUT FILE…
+python -m bench.reader decode FPS FRAMES FILE… | join OUT FILE…
 """
 
 from __future__ import annotations
 
 import json
 import random
+import statistics
 import sys
 import time
 from pathlib import Path
 
+DECODE_ROUNDS = 7
 
-def decode(fps: str, frames: str, path: str, samples: int = 300) -> float:
-    """Return the mean time of decoding one random frame of the first ``frames`` of an open file, one thread [s].
 
-    lerobot keeps its decoders open between frames (torchcodec); its PyAV fallback opens the file for every frame,
-    which takes longer than any decoding and is the same for all codecs.
+def decode(fps: str, frames: str, *paths: str) -> list[float]:
+    """Return the median time of decoding one random frame of the first ``frames`` of each file, one thread [s].
+
+    The files are open all the time, as lerobot's decoders are (torchcodec); its PyAV fallback opens the file for every
+    frame, which takes longer than any decoding and is the same for all codecs. They are read in turns, so that a
+    machine whose speed drifts drifts for all of them.
     """
+    rounds = [[_decode(path, int(fps), int(frames)) for path in paths] for _ in range(DECODE_ROUNDS)]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
+
+
+def _decode(path: str, fps: int, frames: int, samples: int = 200) -> float:
     import av
 
     with av.open(path) as container:
@@ -25,10 +34,10 @@ def decode(fps: str, frames: str, path: str, samples: int = 300) -> float:
         stream.codec_context.thread_count = 1
 
         def read(frame: int) -> None:
-            container.seek(round(frame / int(fps) / stream.time_base), stream=stream, backward=True)
-            next(found for found in container.decode(stream) if round(found.time * int(fps)) >= frame)
+            container.seek(round(frame / fps / stream.time_base), stream=stream, backward=True)
+            next(found for found in container.decode(stream) if round(found.time * fps) >= frame)
 
-        chosen = random.Random(0).choices(range(int(frames)), k=samples)
+        chosen = random.Random(0).choices(range(frames), k=samples)
         for frame in chosen[:20]:
             read(frame)
         before = time.perf_counter()

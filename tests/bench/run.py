@@ -102,7 +102,8 @@ def measure(scene: Path, work: Path, scale: float) -> dict[str, Any]:
 
     raw["memory"] = {str(frames): _memory(scene, work, frames) for frames in (EPISODE, 4 * EPISODE)}
     folders = {name: work / f"flat-{name.replace(':', '-')}" for name in (OURS, LR_STREAM)}
-    raw["decode"] = {name: in_lerobot("decode", str(FPS), str(EPISODE), _video(root)) for name, root in folders.items()}
+    decoded = in_lerobot("decode", str(FPS), str(EPISODE), *map(_video, folders.values()))
+    raw["decode"] = dict(zip(folders, decoded, strict=True))
     raw["quality"] = {name: _quality(folder, scene) for name, folder in folders.items()}
     raw["join"] = _joining(scene, work)
     raw["many"] = {str(count): _many(scene, work, count) for count in (1, 16)}

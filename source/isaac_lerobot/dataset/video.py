@@ -51,9 +51,9 @@ class VideoCodec:
     """
 
     encoder: str = "libx264"
-    crf: int = 27
+    crf: int = 28
     preset: str = "superfast"
-    gop: int = 5
+    gop: int = 4
     threads: int = 1
     x264_params: str = _X264_TUNED
 
@@ -77,7 +77,7 @@ class VideoCodec:
     def parse(cls, text: str) -> VideoCodec:
         """Return the codec for a name, optionally with settings: ``"h264"``, ``"av1:crf=26,preset=10"``.
 
-        Names: ``h264`` (the default: x264 crf 27 GOP 5, tuned as ``docs/decisions/default-codec.md`` says), ``av1``
+        Names: ``h264`` (the default: x264 crf 28 GOP 4, tuned as ``docs/decisions/default-codec.md`` says), ``av1``
         (lerobot's default: SVT-AV1 preset 12 crf 30 GOP 2), ``hevc``, ``h264_nvenc``, ``hevc_nvenc``, ``av1_nvenc``,
         and ``auto``: the first hardware encoder that encodes a test frame, else ``h264``. Settings: ``crf``,
         ``preset``, ``gop``, ``threads``; a preset that is named is taken as it is, without our tuning.
