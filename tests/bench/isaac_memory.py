@@ -1,14 +1,16 @@
 """Memory of the process while Isaac Lab records one long episode with two cameras.
 
-    tests/host/python tests/bench/isaac_memory.py stream [STEPS]    # LeRobotRecorderManagerCfg
-    tests/host/python tests/bench/isaac_memory.py stock [STEPS]     # ActionStateRecorderManagerCfg, HDF5
+    tests/host/python -m bench.isaac_memory stream [STEPS]    # LeRobotRecorderManagerCfg
+    tests/host/python -m bench.isaac_memory stock [STEPS]     # ActionStateRecorderManagerCfg, HDF5
 
-Prints the growth since step 100, when everything is warm, and the process's peak after the export [MiB].
+The last line is JSON: the growth since step 100, when everything is warm, by step, and the process's peak after the
+export [MiB]. Encoder processes are not counted.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import resource
 import sys
 import tempfile
@@ -27,9 +29,11 @@ WARM = 100
 
 
 def main(kind: str, steps: int = 2000) -> None:
+    """Record one episode and print what it cost."""
     cfg = PickCubeEnvCfg()
     cfg.terminations.time_out = cfg.terminations.success = cfg.terminations.cube_dropped = None
     cfg.recorders = RECORDERS[kind]()
+    grown: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         cfg.recorders.dataset_export_dir_path = folder
         env = gymnasium.make(TASK_ID, cfg=cfg).unwrapped
@@ -40,11 +44,12 @@ def main(kind: str, steps: int = 2000) -> None:
             env.step(torch.cat([policy["joint_pos"][:, :5], policy["gripper"][:, :1]], dim=1))
             if step == WARM:
                 warm = _resident()
-            if step % 250 == 0:
-                print(f"{kind}: step {step}, {_resident() - warm:+.0f} MiB", flush=True)
+            if step % 500 == 0:
+                grown[str(step)] = _resident() - warm
         env.recorder_manager.export_episodes([0])
-        print(f"{kind}: peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - warm:+.0f} MiB", flush=True)
+        grown["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - warm
         env.close()
+    print(json.dumps(grown), flush=True)
 
 
 def _resident() -> float:

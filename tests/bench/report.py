@@ -44,7 +44,8 @@ class Goal:
 
 def write_report(raw: dict[str, Any], path: Path) -> str:
     """Write the report and return it."""
-    text = "\n".join([*_head(raw), "", *_goal_table(_goals(raw)), "", *_busy_table(raw), "", *_flat_table(raw), ""])
+    parts = [_head(raw), _goal_table(_goals(raw)), _busy_table(raw), _flat_table(raw), _isaac_table(raw)]
+    text = "\n".join(line for part in parts for line in [*part, ""])
     path.write_text(text, encoding="utf-8")
     return text
 
@@ -153,6 +154,22 @@ def _flat_table(raw: dict[str, Any]) -> list[str]:
     rows.append(
         f"| frames/s of 1 and of 16 environments (128x128, busy step) | {many['1']:.0f} and {many['16']:.0f} | |"
     )
+    return rows
+
+
+def _isaac_table(raw: dict[str, Any]) -> list[str]:
+    kinds = {"stream": "`LeRobotRecorderManagerCfg`", "stock": "`ActionStateRecorderManagerCfg`, HDF5"}
+    rows = [
+        "## In Isaac Lab: an episode of 2,000 steps with two cameras",
+        "",
+        "Memory of the process since step 100 (demo task, cameras of 160x120; encoder processes not counted).",
+        "",
+        "| recorder manager | step 500 | step 1,000 | step 2,000 | peak, with the export |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for kind, name in kinds.items():
+        cells = [f"{raw['isaac'][kind][key]:+.1f} MiB" for key in ("500", "1000", "2000", "peak")]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
     return rows
 
 

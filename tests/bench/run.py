@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,36 +79,40 @@ class Worker:
         return answer
 
 
-def measure(scene: Path, work: Path, scale: float) -> dict[str, Any]:
-    """Run everything and return the raw figures."""
+def measure(scene: Path, work: Path, scale: float) -> Iterator[tuple[str, Any]]:
+    """Run everything; yield the raw figures stage by stage."""
     rounds = {name: max(1, round(count * scale)) for name, count in BUSY_ROUNDS.items()}
-    raw: dict[str, Any] = {"busy": {}, "flat": {}, "rounds": rounds}
-    workers = {name: Worker(name, scene, work / f"busy-{name.replace(':', '-')}") for name in BUSY_ROUNDS}
+    yield "busy", _rounds(scene, work, "busy", rounds)
+    yield "flat", _rounds(scene, work, "flat", FLAT_ROUNDS)
+    yield "memory", {str(frames): _memory(scene, work, frames) for frames in (EPISODE, 4 * EPISODE)}
+    folders = {name: work / f"flat-{name.replace(':', '-')}" for name in (OURS, LR_STREAM)}
+    decoded = in_lerobot("decode", str(FPS), str(EPISODE), *map(_video, folders.values()))
+    yield "decode", dict(zip(folders, decoded, strict=True))
+    yield "quality", {name: _quality(folder, scene) for name, folder in folders.items()}
+    yield "join", _joining(scene, work)
+    yield "many", {str(count): _many(scene, work, count) for count in (1, 16)}
+    yield "isaac", {kind: _isaac_memory(kind) for kind in ("stream", "stock")}
+
+
+def _rounds(scene: Path, work: Path, load: str, rounds: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
+    workers = {name: Worker(name, scene, work / f"{load}-{name.replace(':', '-')}") for name in rounds}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in rounds}
     for number in range(max(rounds.values())):
         for name, worker in workers.items():
             if number < rounds[name]:
-                _say(f"round {number + 1}: {name}, with a busy step")
-                raw["busy"].setdefault(name, []).append(worker.ask("episode", frames=EPISODE, busy=True))
+                _say(f"round {number + 1}: {name}, {load}")
+                runs[name].append(worker.ask("episode", frames=EPISODE, busy=load == "busy"))
     for worker in workers.values():
         worker.stop()
+    return runs
 
-    workers = {name: Worker(name, scene, work / f"flat-{name.replace(':', '-')}") for name in FLAT_ROUNDS}
-    for number in range(max(FLAT_ROUNDS.values())):
-        for name, worker in workers.items():
-            if number < FLAT_ROUNDS[name]:
-                _say(f"round {number + 1}: {name}, flat out")
-                raw["flat"].setdefault(name, []).append(worker.ask("episode", frames=EPISODE, busy=False))
-    for worker in workers.values():
-        worker.stop()
 
-    raw["memory"] = {str(frames): _memory(scene, work, frames) for frames in (EPISODE, 4 * EPISODE)}
-    folders = {name: work / f"flat-{name.replace(':', '-')}" for name in (OURS, LR_STREAM)}
-    decoded = in_lerobot("decode", str(FPS), str(EPISODE), *map(_video, folders.values()))
-    raw["decode"] = dict(zip(folders, decoded, strict=True))
-    raw["quality"] = {name: _quality(folder, scene) for name, folder in folders.items()}
-    raw["join"] = _joining(scene, work)
-    raw["many"] = {str(count): _many(scene, work, count) for count in (1, 16)}
-    return raw
+def _isaac_memory(kind: str) -> dict[str, float]:
+    _say(f"memory of Isaac Lab recording an episode of 2,000 steps: {kind}")
+    command = [str(ROOT / "tests/host/python"), "-m", "bench.isaac_memory", kind]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    grown: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return grown
 
 
 def _memory(scene: Path, work: Path, frames: int) -> int:
@@ -208,14 +213,15 @@ def main() -> None:
     arguments = parser.parse_args()
     scene = rendered_scene()
     work = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / "build"))
+    raw: dict[str, Any] = {"step": STEP}
     began = time.monotonic()
     try:
-        raw = measure(scene, work, arguments.scale)
+        for stage, figures in measure(scene, work, arguments.scale):
+            raw[stage] = figures
+            raw["minutes"] = (time.monotonic() - began) / 60
+            (ROOT / "build" / "bench" / "raw.json").write_text(json.dumps(raw))
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    raw["minutes"] = (time.monotonic() - began) / 60
-    raw["step"] = STEP
-    (ROOT / "build" / "bench" / "raw.json").write_text(json.dumps(raw))
     print(write_report(raw, arguments.report))
 
 
