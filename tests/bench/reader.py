@@ -1,6 +1,6 @@
-"""What only lerobot's environment can measure: random access and its cumulative joining.
+"""What only lerobot's environment can measure: random access, its default encoder and its cumulative joining.
 
-python -m bench.reader decode FPS FRAMES FILE… | join OUT FILE…
+python -m bench.reader decode FPS FRAMES FILE… | encode FRAMES.npy FPS OUT | join OUT FILE…
 """
 
 from __future__ import annotations
@@ -46,6 +46,24 @@ def _decode(path: str, fps: int, frames: int, samples: int = 200) -> float:
         return (time.perf_counter() - before) / samples
 
 
+def encode(frames: str, fps: str, out: str) -> float:
+    """Encode a ``.npy`` file, uint8 ``(frames, H, W, 3)``, as lerobot does; return CPU time per frame [s]."""
+    import av
+    import numpy as np
+    from lerobot.configs.video import RGBEncoderConfig
+
+    source, encoder = np.load(frames), RGBEncoderConfig()
+    began = time.process_time()
+    with av.open(out, "w") as container:
+        options = encoder.get_codec_options(as_strings=True)
+        stream = container.add_stream(encoder.vcodec, int(fps), options=options)
+        stream.pix_fmt, (stream.height, stream.width) = encoder.pix_fmt, source.shape[1:3]
+        for picture in source:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return (time.process_time() - began) / len(source)
+
+
 def join(out: str, *files: str) -> float:
     """Return how long lerobot takes to join episodes as it records them, one onto the growing file [s]."""
     from lerobot.datasets.video_utils import concatenate_video_files
@@ -59,4 +77,4 @@ def join(out: str, *files: str) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"decode": decode, "join": join}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps({"decode": decode, "encode": encode, "join": join}[sys.argv[1]](*sys.argv[2:])))

@@ -140,9 +140,8 @@ def _quality(folder: Path, scene: Path) -> dict[str, float]:
 
 
 def _joining(scene: Path, work: Path) -> dict[str, float]:
-    """Join the files of 41 episodes: ours at close, lerobot's one episode at a time."""
+    """Join the files of 41 episodes: ours by closing the dataset, lerobot's videos one episode at a time."""
     from isaac_lerobot.dataset import DatasetWriter
-    from isaac_lerobot.dataset.compact import compact_dataset
 
     _say(f"joining {JOINED} episodes")
     frames = np.load(scene, mmap_mode="r")
@@ -157,13 +156,12 @@ def _joining(scene: Path, work: Path) -> dict[str, float]:
             episode.add_frame({"observation.state": state, "action": action, **pictures})
         episode.save()
         writer.wait()  # one at a time, as an operator records
-    writer.close(join_files=False)
     theirs = 0.0
     for camera in CAMERAS:
         files = sorted((root / "videos" / f"observation.images.{camera}").rglob("*.mp4"))
         theirs += in_lerobot("join", str(work / f"joined-{camera}.mp4"), *(str(file) for file in files))
     before = time.perf_counter()
-    compact_dataset(root)
+    writer.close()
     return {"ours": time.perf_counter() - before, "theirs": theirs}
 
 

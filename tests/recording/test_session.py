@@ -207,6 +207,15 @@ def test_what_an_overwriting_recording_without_episodes_leaves(config):
     assert len(episodes(config.dataset)) == 1
 
 
+def test_the_end_tells_what_became_of_every_episode(config):
+    session, host = opened(config.changed({"num_demos": 4}))
+    for outcome in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.UNDECIDED, Outcome.UNDECIDED):
+        do(session, host, Start(), steps=2)
+        do(session, host, End(outcome))
+    status = wait_finished(session, host)
+    assert "4 saved, 1 succeeded, 1 failed, 2 undecided" in status.message.text
+
+
 def test_an_empty_recording_names_no_dataset(config):
     session, host = opened(config)
     do(session, host, Start(), steps=2)
@@ -240,15 +249,23 @@ def test_a_dataset_with_other_features_is_refused_and_recording_can_go_on_elsewh
     assert status.state is SessionState.RECORDING
 
 
-def test_a_folder_that_is_something_else_is_left_alone(config):
-    config.dataset.mkdir()
-    (config.dataset / "thesis.txt").write_text("years of work")
-    session, host = opened(config.changed({"overwrite": True}))
-    status = do(session, host, Start())
-    assert status.state is SessionState.READY
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_folder_that_is_something_else_is_left_alone(config, tmp_path, loaded):
+    """Said when the task is loaded, which takes its time, or when recording starts if the folder is named later."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.txt").write_text("years of work")
+    taken = Configure({"dataset": tmp_path / "taken", "overwrite": True})
+    if loaded:
+        session, host = opened(config)
+        status = do(session, host, taken, Start())
+    else:
+        session = Session(config)
+        host = PaperHost(session)
+        status = do(session, host, taken, OpenTask())
+    assert status.state is (SessionState.READY if loaded else SessionState.IDLE)
     assert status.message.severity is Severity.ERROR
-    assert str(config.dataset) in status.message.text
-    assert (config.dataset / "thesis.txt").read_text() == "years of work"
+    assert str(tmp_path / "taken") in status.message.text
+    assert (tmp_path / "taken" / "thesis.txt").read_text() == "years of work"
 
 
 def test_no_dataset_folder(config):
@@ -275,7 +292,7 @@ def test_a_command_that_makes_no_sense_is_answered(config, command):
     status = do(session, host, command)
     assert status.state is SessionState.IDLE
     assert status.message.severity is Severity.WARNING
-    assert type(command).__name__ in status.message.text
+    assert status.message.text.startswith(command.label)
 
 
 def test_end_without_a_frame_is_answered(config):

@@ -19,6 +19,7 @@ from isaac_lerobot.recording import (
 )
 from isaac_lerobot.sim.driver import Driver
 from sim import counter_task
+from sim.lever import Lever, add_lever
 from sim.recordings import columns, episode_table, run, session_for, tick_until
 
 DEMO = "Isaac-LeRobot-Pick-Cube-v0"
@@ -170,6 +171,50 @@ def test_an_environment_that_raises_keeps_saved_episodes_and_can_be_loaded_again
         message_after(driver, End(Outcome.SUCCESS), Finish())
         tick_until(driver, SessionState.FINISHED)
     assert [row["success"] for row in episode_table(root)] == [True, True]
+
+
+def test_a_device_that_fails_costs_the_episode_and_not_the_task(tmp_path):
+    root = tmp_path / "unplugged"
+    session = session_for(counter_task.TASK_ID, root, teleop_device="lever", **STATE)
+    with driving(session) as driver:
+        loaded(driver)
+        add_lever(driver.env.cfg)
+        for failure in (OSError("No such device"), None):
+            message_after(driver, Start(), ticks=1)
+            Lever.made.command = torch.zeros(driver.env.action_manager.total_action_dim)
+            for _ in range(3):
+                driver.tick()
+            Lever.made.command = failure
+            driver.tick()
+            status = session.status
+            assert status.state is (SessionState.READY if failure else SessionState.RECORDING)
+            if failure:
+                assert "'lever' failed: No such device" in status.message.text
+        message_after(driver, End(Outcome.SUCCESS), Finish())
+        tick_until(driver, SessionState.FINISHED)
+    assert [row["success"] for row in episode_table(root)] == [True]
+
+
+def test_a_task_that_is_chosen_and_not_loaded_is_not_recorded(tmp_path):
+    session = session_for(counter_task.TASK_ID, tmp_path / "other", teleop_device="scripted", **STATE)
+    with driving(session) as driver:
+        loaded(driver)
+        status = message_after(driver, Configure({"task": DEMO}), Start())
+        assert status.state is SessionState.READY
+        assert f"{DEMO} is chosen, but {counter_task.TASK_ID} is loaded" in status.message.text
+        assert message_after(driver, Configure({"task": counter_task.TASK_ID}), Start()).state is SessionState.RECORDING
+
+
+def test_a_folder_that_cannot_be_used_is_said_before_the_environment_is_built(tmp_path):
+    root = tmp_path / "mine"
+    root.mkdir()
+    (root / "thesis.txt").write_text("years of work")
+    session = session_for(counter_task.TASK_ID, root, teleop_device="scripted", **STATE)
+    with driving(session) as driver:
+        status = message_after(driver, OpenTask())
+        assert status.state is SessionState.IDLE
+        assert "thesis.txt" in status.message.text
+        assert driver.env is None
 
 
 def test_a_dataset_removed_while_recording_stops_with_a_message(tmp_path):

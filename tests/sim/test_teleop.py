@@ -8,6 +8,7 @@ import pytest
 import torch
 from counter_task import TASK_ID as COUNTER
 from counter_task import expected_action
+from lever import Lever, add_lever
 
 from isaac_lerobot.app.demo_task import TASK_ID as PICK_CUBE
 from isaac_lerobot.errors import DeviceError
@@ -119,37 +120,9 @@ class TestAbsentDevices:
 
 
 class TestDevicesOfTheTask:
-    """A real Isaac Lab device, as a task configures it; its hardware is this file."""
-
     @pytest.fixture
     def with_lever(self, env):
-        from isaaclab.devices import DeviceBase, DeviceCfg
-        from isaaclab.utils import configclass
-
-        class Lever(DeviceBase):
-            made: Lever
-
-            def __init__(self, cfg: LeverCfg) -> None:
-                super().__init__()
-                Lever.made = self
-                self.command: torch.Tensor | dict[str, float] | None = None
-                self.callbacks = {}
-                self.resets = 0
-
-            def reset(self):
-                self.resets += 1
-
-            def add_callback(self, key, func):
-                self.callbacks[key] = func
-
-            def advance(self):
-                return self.command
-
-        @configclass
-        class LeverCfg(DeviceCfg):
-            class_type: type = Lever
-
-        env.cfg.teleop_devices.devices["lever"] = LeverCfg()
+        add_lever(env.cfg)
         yield Lever
         del env.cfg.teleop_devices.devices["lever"]
 
@@ -179,6 +152,12 @@ class TestDevicesOfTheTask:
         source = make_source("lever", env, task_id=PICK_CUBE)
         with_lever.made.command = {"shoulder": 0.1}
         with pytest.raises(DeviceError, match="gives dict data, not an action"):
+            source.advance()
+
+    def test_what_the_device_raises_is_said(self, env, with_lever):
+        source = make_source("lever", env, task_id=PICK_CUBE)
+        with_lever.made.command = OSError("No such device")
+        with pytest.raises(DeviceError, match=r"'lever' failed: No such device.*connected"):
             source.advance()
 
     def test_is_reset_with_all_envs_and_let_go_when_closed(self, env, with_lever):

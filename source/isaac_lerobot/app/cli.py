@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import isaac_lerobot
+from isaac_lerobot.app.exit_codes import INTERRUPTED
 from isaac_lerobot.errors import IsaacLeRobotError
 
 _COMMANDS = {
@@ -33,7 +34,11 @@ _COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 not done (the reason is on stderr), 2 wrong usage."""
+    """Run a command.
+
+    Returns:
+        Its exit code: 0 done, 1 not done (the reason is on stderr), 2 wrong usage, 130 interrupted.
+    """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parser(argv).parse_args(argv)
@@ -42,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except IsaacLeRobotError as error:
         print(f"isaac-lerobot: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # a second one where the first is ending the work in order
+        print("isaac-lerobot: interrupted.", file=sys.stderr)
+        return INTERRUPTED
     return code
 
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from isaac_lerobot.app.exit_codes import INTERRUPTED
 from isaac_lerobot.errors import ConfigError
 
 HDF5_SUFFIXES = (".hdf5", ".h5")
-
-INTERRUPTED = 130
-"""Exit code after Ctrl+C, as shells have it."""
 
 
 def add_convert_options(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from isaac_lerobot.errors import DatasetError
+
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``check``."""
@@ -17,6 +19,8 @@ def run_check(args: argparse.Namespace) -> int:
     """Print what was found; exit code 1 if a finding is an error."""
     from isaac_lerobot.dataset.check import check_dataset
 
+    if not args.root.is_dir():
+        raise DatasetError(f"There is no folder {args.root}.")
     report = check_dataset(args.root, deep=args.deep)
     print(report.text())
     return 0 if report.ok else 1

@@ -8,6 +8,7 @@ import time
 from types import FrameType
 from typing import Any
 
+from isaac_lerobot.app.exit_codes import INTERRUPTED
 from isaac_lerobot.app.launcher import run_launched
 from isaac_lerobot.app.record_demos_setup import (
     output_file,
@@ -21,7 +22,6 @@ from isaac_lerobot.sim.pace import Pace
 from isaac_lerobot.sim.success_term import SUCCESS, InertSuccessTerm
 from isaac_lerobot.sim.teleop import TeleopEvent, TeleopSource, make_source
 
-INTERRUPTED = 130
 _RENDER_PERIOD = 0.033
 """How long the picture may stand still while the next step is waited for [s]."""
 

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TextIO
 
+from isaac_lerobot.app.exit_codes import AFTER_SIGNAL
 from isaac_lerobot.recording import Quit, RecordingConfig, Session
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import ProgressLine
 from isaac_lerobot.sim.driver import Driver
-
-_INTERRUPTED = 128
-"""Exit code after a signal, as shells have it: this plus the signal's number, 130 for Ctrl+C."""
 
 
 def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:
@@ -51,7 +49,7 @@ def run(session: Session, driver: Driver, recording: AutomaticRecording, stream:
             code = 0 if finished else 1
         finally:
             progress.close()
-            code = _INTERRUPTED + interrupts[0] if interrupts else code
+            code = AFTER_SIGNAL + interrupts[0] if interrupts else code
             driver.shutdown(code)
     return code
 

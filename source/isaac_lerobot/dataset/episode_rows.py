@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,28 +46,22 @@ def read_places(root: Path, info: Info) -> list[EpisodePlace]:
     Raises:
         DatasetError: A file lacks a column.
     """
-    columns = ["episode_index", "length", "dataset_from_index", "tasks", "data/chunk_index", "data/file_index"]
-    for name in info.videos:
-        columns += [f"videos/{name}/{part}" for part in ("chunk_index", "file_index", "from_timestamp")]
-    places: list[EpisodePlace] = []
-    for _, path in layout.episodes_files(root):
-        if len(places) >= info.total_episodes:
-            break
-        table = tables.read_parquet(path, columns)
-        missing = sorted(set(columns) - set(table.column_names))
-        if missing:
-            raise DatasetError(f"{path.relative_to(root)} lacks {', '.join(missing)}")
-        for row in table.to_pylist():
-            places.append(_place(row, info, path.relative_to(root)))
-    return places[: info.total_episodes]
+    columns = _place_columns(info)
+    files = ((path, tables.read_parquet(path, columns)) for _, path in layout.episodes_files(root))
+    return _places(root, info, files)
 
 
-def read_table(root: Path) -> pa.Table | None:
-    """Read the whole episode table with all columns, or return None where there is none."""
-    parts = [tables.read_parquet(path) for _, path in layout.episodes_files(root)]
-    if not parts:
-        return None
-    return pa.concat_tables([part.replace_schema_metadata(None) for part in parts], promote_options="permissive")
+def read_table(root: Path, info: Info) -> tuple[pa.Table, list[EpisodePlace]]:
+    """Read the whole episode table with all columns, and where the episodes lie.
+
+    Raises:
+        DatasetError: There is none, or a file lacks a column.
+    """
+    files = [(path, tables.read_parquet(path)) for _, path in layout.episodes_files(root)]
+    if not files:
+        raise DatasetError(f"{root} has no episode table.")
+    parts = [table.replace_schema_metadata(None) for _, table in files]
+    return pa.concat_tables(parts, promote_options="permissive"), _places(root, info, files)
 
 
 def statistics_of(table: pa.Table, info: Info, name: str) -> list[Statistics]:
@@ -87,6 +81,26 @@ def with_columns(table: pa.Table, values: Mapping[str, Sequence[Any]]) -> pa.Tab
         field = table.schema.field(name)
         table = table.set_column(table.schema.get_field_index(name), field, tables.python_array(field.type, column))
     return table
+
+
+def _place_columns(info: Info) -> list[str]:
+    columns = ["episode_index", "length", "dataset_from_index", "tasks", "data/chunk_index", "data/file_index"]
+    for name in info.videos:
+        columns += [f"videos/{name}/{part}" for part in ("chunk_index", "file_index", "from_timestamp")]
+    return columns
+
+
+def _places(root: Path, info: Info, files: Iterable[tuple[Path, pa.Table]]) -> list[EpisodePlace]:
+    columns = _place_columns(info)
+    places: list[EpisodePlace] = []
+    for path, table in files:
+        if len(places) >= info.total_episodes:
+            break
+        missing = sorted(set(columns) - set(table.column_names))
+        if missing:
+            raise DatasetError(f"{path.relative_to(root)} lacks {', '.join(missing)}")
+        places += [_place(row, info, path.relative_to(root)) for row in table.select(columns).to_pylist()]
+    return places[: info.total_episodes]
 
 
 def _place(row: Mapping[str, Any], info: Info, table: Path) -> EpisodePlace:

@@ -32,10 +32,8 @@ def check_usable(root: Path, overwrite: bool) -> bool:
     Raises:
         DatasetError: Says what is there and what can be done.
     """
-    if root.exists() and not root.is_dir():
-        raise DatasetError(f"{root} is a file. Name a folder for the dataset.")
+    check_content(root, overwrite)
     if root.is_dir():
-        _check_content(root, overwrite)
         return False
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -50,7 +48,7 @@ def clear(root: Path, overwrite: bool) -> None:
     A dataset that holds something is set aside, not removed: see :mod:`replacement`.
     """
     replacement.settle(root)
-    _check_content(root, overwrite)
+    check_content(root, overwrite)
     if join.is_interrupted(root):
         join.finish(root)
     if holds_dataset(root):
@@ -70,7 +68,16 @@ def withdraw(root: Path) -> None:
     durable.remove_tree(root / layout.STAGING)
 
 
-def _check_content(root: Path, overwrite: bool) -> None:
+def check_content(root: Path, overwrite: bool) -> None:
+    """Make sure that a new dataset may be made in ``root``, without touching anything.
+
+    Raises:
+        DatasetError: Says what is there and what can be done.
+    """
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise DatasetError(f"{root} is a file. Name a folder for the dataset.")
     names = {path.name for path in root.iterdir()}
     if holds_dataset(root) or _is_dataset(root):
         strangers = sorted(names - _PARTS - _OWN - _HARMLESS)

@@ -92,11 +92,8 @@ def join_files(root: Path, *, everything: bool = False) -> list[str]:
     info = metadata.read_info(root)
     if not info.total_episodes:
         return []
-    places = episode_rows.read_places(root, info)
+    table, places = episode_rows.read_table(root, info)
     plan = _make_plan(root, info, places, everything)
-    table = episode_rows.read_table(root)
-    if table is None:
-        raise DatasetError(f"{root} has no episode table.")
     many_tables = len(list(layout.episodes_files(root))) > 1
     data_moves = any(_moves(location, units) for location, units in plan.data)
     joins = list(plan.joins())
@@ -309,7 +306,9 @@ def _write_meta(
     staged = root / _FOLDER
     durable.write_json(staged / layout.OWN_METADATA, metadata.read_own(root) | {"joined": token})
     durable.write_json(staged / layout.INFO, info.to_json())
-    durable.write_json(staged / layout.STATS, statistics.to_json(_statistics(root, info, table)))
+    # The joined data, where there is one, is the same rows in fewer files.
+    data = staged if (staged / "data").is_dir() else root
+    durable.write_json(staged / layout.STATS, statistics.to_json(_statistics(root, info, table, data)))
     _write_episode_table(staged, info, _with_places(table.slice(0, len(places)), info, places, plan))
     for path in sorted({found.parent for found in folder.rglob("*")}):
         durable.sync_folder(path)
@@ -354,11 +353,11 @@ def _write_episode_table(staged: Path, info: Info, table: pa.Table) -> None:
         durable.sync_file(target)
 
 
-def _statistics(root: Path, info: Info, table: pa.Table) -> dict[str, Statistics]:
+def _statistics(root: Path, info: Info, table: pa.Table, data: Path) -> dict[str, Statistics]:
     """Return the dataset's statistics, with quantiles over all rows: exact for numbers, close for cameras."""
     known = metadata.read_statistics(root)
     numbers = {name: feature for name, feature in {**info.features, **BOOKKEEPING}.items() if feature.is_number}
-    samples = _samples(root, info, numbers)
+    samples = _samples(data, info, numbers)
     for name, feature in numbers.items():
         known[name] = known[name] | statistics.exact_quantiles(samples[name], feature.shape[-1])
     for name, feature in info.features.items():

@@ -61,14 +61,15 @@ def repair_dataset(root: Path | str, *, dry_run: bool = False) -> list[str]:
                 return done
             finish()
         info = metadata.read_info(root)
-        places, damage = _complete_prefix(root, info)
+        files = _Files(root, info.fps)
+        places, damage = _complete_prefix(root, info, files)
         if damage:
             kept = _truncated(root, info, places)
             done.append(f"keep the first {len(places)} of {info.total_episodes} episodes: {damage}")
             if not dry_run:
                 _replace_json(root, layout.INFO, kept.to_json())
             info = kept
-        for step in _clean_up(root, info, places, keep_remains=bool(damage)):
+        for step in _clean_up(root, info, places, files, keep_remains=bool(damage)):
             done.append(step.text)
             if not dry_run:
                 step.carry_out()
@@ -91,13 +92,14 @@ def recover(root: Path) -> list[str]:
         finish()
         done.append(text)
     info = metadata.read_info(root)
-    places, damage = _complete_prefix(root, info)
+    files = _Files(root, info.fps)
+    places, damage = _complete_prefix(root, info, files)
     if damage:
         raise DatasetError(
             f"The dataset {root} is damaged: {damage}. `isaac-lerobot repair {root}` keeps the "
             f"{len(places)} episodes before that; with --dry-run it only says what it would do."
         )
-    for step in list(_clean_up(root, info, places, keep_remains=False)):
+    for step in list(_clean_up(root, info, places, files, keep_remains=False)):
         step.carry_out()
         done.append(step.text)
     durable.remove_tree(root / layout.STAGING)
@@ -112,14 +114,13 @@ def _interrupted(root: Path) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "finish joining files, which was interrupted", partial(join.finish, root)
 
 
-def _complete_prefix(root: Path, info: Info) -> tuple[list[EpisodePlace], str]:
+def _complete_prefix(root: Path, info: Info, files: _Files) -> tuple[list[EpisodePlace], str]:
     """Return where the complete episodes before the first damaged one lie, and what is damaged (or nothing)."""
     try:
         places = episode_rows.read_places(root, info)
     except (DatasetError, OSError, pa.ArrowException) as error:
         return [], f"the episode table cannot be read ({error})"
     good: list[EpisodePlace] = []
-    files = _Files(root, info.fps)
     expected = 0
     for index in range(info.total_episodes):
         if index >= len(places):
@@ -155,10 +156,14 @@ class _Files:
             found.append(self._short(place, layout.video_file(name, location), start + place.length))
         return next(filter(None, found), "")
 
-    def _short(self, place: EpisodePlace, path: Path, needed: int) -> str:
+    def frames(self, path: Path) -> int | str:
+        """Return the number of rows or frames of a file inside the dataset, or what is wrong with it."""
         if path not in self._sizes:
             self._sizes[path] = _frames_in(self._root / path)
-        size = self._sizes[path]
+        return self._sizes[path]
+
+    def _short(self, place: EpisodePlace, path: Path, needed: int) -> str:
+        size = self.frames(path)
         if isinstance(size, str):
             return f"episode {place.index}: {path} {size}"
         if size < needed:
@@ -189,7 +194,9 @@ def _truncated(root: Path, info: Info, places: Sequence[EpisodePlace]) -> Info:
     )
 
 
-def _clean_up(root: Path, info: Info, places: Sequence[EpisodePlace], keep_remains: bool) -> Iterator[_Step]:
+def _clean_up(
+    root: Path, info: Info, places: Sequence[EpisodePlace], files: _Files, *, keep_remains: bool
+) -> Iterator[_Step]:
     """Yield the steps that remove whatever ``info`` does not count."""
     staging = root / layout.STAGING
     unfinished = sorted(path.name for path in staging.glob("*")) if staging.is_dir() else []
@@ -211,9 +218,9 @@ def _clean_up(root: Path, info: Info, places: Sequence[EpisodePlace], keep_remai
         if counted == 0:
             yield _removal(root, relative, "of episodes that were not committed", keep_remains)
             continue
-        rows = int(pq.read_metadata(path).num_rows)
-        if counted < rows:
-            yield _Step(f"drop {rows - counted} rows from {relative}", partial(_shorten, root, relative, counted))
+        have = files.frames(relative)
+        if isinstance(have, int) and counted < have:
+            yield _Step(f"drop {have - counted} rows from {relative}", partial(_shorten, root, relative, counted))
     videos = {layout.video_file(name, location) for place in places for name, (location, _) in place.videos.items()}
     for name in info.videos:
         for _, path in list(layout.video_files(root, name)):
@@ -300,8 +307,7 @@ def _counted_frames(root: Path) -> int:
 
 def _write_statistics(root: Path, info: Info) -> None:
     names = [name for name, feature in {**info.features, **BOOKKEEPING}.items() if not feature.is_text]
-    table = episode_rows.read_table(root)
-    assert table is not None  # there are episodes
+    table, _ = episode_rows.read_table(root, info)
     merged = {name: statistics.merge(episode_rows.statistics_of(table, info, name)) for name in names}
     _replace_json(root, layout.STATS, statistics.to_json(merged))
 

@@ -53,7 +53,7 @@ class Form:
     def show(self, view: View) -> None:
         """Bring the fields up to date."""
         devices = [(device.name, device.label) for device in view.devices]
-        self._device.show(devices, view.device, view.settings_editable)
+        self._device.show(devices, view.device, view.device_editable)
         self._device_help.show(view.device_help)
         self._success.show("term" if view.success_by_term else "manual", view.settings_editable)
         self._success_help.show(view.success_help)

@@ -127,6 +127,7 @@ class View:
     loaded: bool
     choices_editable: bool
     settings_editable: bool
+    device_editable: bool
     devices: tuple[DeviceRow, ...]
     device: str
     device_help: str
@@ -215,6 +216,7 @@ def view(status: Status) -> View:
         loaded=offer is not None,
         choices_editable=Configure in status.allowed and not status.selection_locked,
         settings_editable=Configure in status.allowed,
+        device_editable=Configure in status.allowed and not _running(status),
         devices=_devices(status),
         device=config.teleop_device,
         device_help=_device_problem(status) or _device_help(status),

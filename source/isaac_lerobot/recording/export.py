@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec
-from isaac_lerobot.dataset.folder import holds_dataset
+from isaac_lerobot.dataset.folder import check_content, holds_dataset
+from isaac_lerobot.dataset.video import check_encoder
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig
@@ -135,6 +136,23 @@ class Export:
         if holds_dataset(root) and not overwrite:
             return DatasetWriter.append(root, **self._schema, **notices)
         return DatasetWriter.create(root, **self._schema, overwrite=overwrite, attributes=self._attributes, **notices)
+
+
+def check_destination(config: RecordingConfig) -> None:
+    """Make sure, before anything expensive is done, that a recording can be written where it is to go.
+
+    Whether it fits what is there already is only known once the task says what there is to record.
+
+    Raises:
+        ConfigError: There is no such codec.
+        DatasetError: The folder holds something else, or the encoder does not work here.
+    """
+    if config.dataset is None or config.export is ExportRule.NONE:
+        return
+    check_encoder(VideoCodec.parse(config.codec))
+    root = config.dataset.expanduser().absolute()
+    if config.overwrite or not holds_dataset(root):
+        check_content(root, config.overwrite)
 
 
 def failed_root(root: Path) -> Path:

@@ -8,14 +8,10 @@ decides what is recorded, counted and kept.
 from __future__ import annotations
 
 import queue
-import time
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.dataset import Episode
 from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording.commands import (
     CloseTask,
@@ -35,41 +31,14 @@ from isaac_lerobot.recording.commands import (
 )
 from isaac_lerobot.recording.completion import Completion
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
-from isaac_lerobot.recording.export import Export
-from isaac_lerobot.recording.host import Host, Snapshot
+from isaac_lerobot.recording.episodes import RunningEpisode, RunningEpisodes
+from isaac_lerobot.recording.export import Export, check_destination
+from isaac_lerobot.recording.host import Host
 from isaac_lerobot.recording.ledger import Ledger
 from isaac_lerobot.recording.offer import TaskOffer
+from isaac_lerobot.recording.permission import RUNNING, allowed_commands, check_change, refusal
 from isaac_lerobot.recording.selection import Selection, select
 from isaac_lerobot.recording.status import Counts, SessionState, Severity, Status
-
-_FIXED_BY_THE_DATASET = frozenset(
-    {"dataset", "overwrite", "cameras", "state_keys", "observation_keys", "robot_type", "codec", "export"}
-)
-"""Fields that an open dataset has settled."""
-
-_READ_AT_START = frozenset({"teleop_device", "num_success_steps", "step_hz"})
-"""Fields that a running recording has settled."""
-
-_ANYWHERE = {Configure, ListTasks, Quit}
-_ALLOWED: dict[SessionState, set[type[Command]]] = {
-    SessionState.IDLE: {*_ANYWHERE, OpenTask},
-    SessionState.LOADING: {Quit},
-    SessionState.READY: {*_ANYWHERE, OpenTask, CloseTask, Start, Reset},
-    SessionState.RECORDING: {*_ANYWHERE, Pause, End, Discard, Finish},
-    SessionState.PAUSED: {*_ANYWHERE, Resume, End, Discard, Finish},
-    SessionState.SAVING: {Quit},
-    SessionState.FINISHED: {*_ANYWHERE, OpenTask, CloseTask, Start, Reset},
-    SessionState.ERROR: {*_ANYWHERE, OpenTask, CloseTask},
-}
-
-
-@dataclass
-class _RunningEpisode:
-    """An episode that is being recorded."""
-
-    writer: Episode | None
-    initial: Snapshot
-    frames: int = 0
 
 
 class Session:
@@ -93,11 +62,9 @@ class Session:
         self._export: Export | None = None
         self._completion: Completion | None = None
         self._stale = False
-        self._episodes: dict[int, _RunningEpisode] = {}
-        self._armed: set[int] = set()
+        self._episodes = RunningEpisodes(self._ledger)
         self._finished_dataset: Path | None = None
         self._success_steps = 0
-        self._pace: deque[float] = deque(maxlen=30)
 
     # ---- for everyone ------------------------------------------------------------------------------------------
 
@@ -116,7 +83,7 @@ class Session:
         export = self._export
         writers = export.writers if export is not None else ()
         reports = [writer.status for writer in writers]
-        frames = max((episode.frames for episode in list(self._episodes.values())), default=0)
+        frames = self._episodes.longest
         offer, counts = self._offer, self._ledger.counts
         return Status(
             state=self.state,
@@ -134,7 +101,7 @@ class Session:
             dataset_episodes=self._ledger.dataset_episodes,
             queue_depth=sum(report.queue_depth for report in reports),
             waited=sum(report.waited_s for report in reports),
-            steps_per_second=self._steps_per_second(),
+            steps_per_second=self._episodes.steps_per_second if self.state is SessionState.RECORDING else 0.0,
             allowed=frozenset(self._allowed()),
         )
 
@@ -168,7 +135,7 @@ class Session:
     def carry_out(self, command: Command, host: Host) -> None:
         """Carry out one command now."""
         if type(command) not in self._allowed():
-            self._say(self._refusal(command), Severity.WARNING)
+            self._say(refusal(command, self.state), Severity.WARNING)
             return
         try:
             self._dispatch(command, host)
@@ -177,7 +144,7 @@ class Session:
 
     def records(self, env_id: int) -> bool:
         """Whether frames of this environment are wanted now."""
-        return self.state is SessionState.RECORDING and env_id in self._armed
+        return self.state is SessionState.RECORDING and env_id in self._episodes.armed
 
     def record(self, env_id: int, frame: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> None:
         """Record one frame: the observation at t and the action applied at t.
@@ -193,19 +160,15 @@ class Session:
         if not self.records(env_id):
             return
         episode = self._episodes.get(env_id) or self._begin(env_id)
-        if episode.writer is not None:
-            episode.writer.add_frame(frame, extra=extra)
-        episode.frames += 1
-        if env_id == min(self._armed):
-            self._pace.append(time.monotonic())
+        self._episodes.add_frame(env_id, episode, frame, extra)
 
     def end(self, env_id: int, outcome: Outcome) -> None:
         """End an environment's episode, and with it the recording if the target is reached."""
-        episode = self._episodes.pop(env_id, None)
+        episode = self._episodes.take(env_id)
         if episode is None:
             return
         if episode.frames == 0:
-            self._drop(episode)
+            self._episodes.throw_away(episode)
             return
         arrays = {
             **_prefixed("initial_state", episode.initial.arrays),
@@ -214,21 +177,20 @@ class Session:
         try:
             self._ledger.end(outcome, episode.frames, lambda: self._keep(episode, outcome, arrays))
         except Exception:
-            self._drop(episode)  # nobody else knows of it any more
+            self._episodes.throw_away(episode)  # nobody else knows of it any more
             raise
         if not self.config.continuous:
-            self._armed.discard(env_id)
+            self._episodes.disarm([env_id])
         if self._target_reached():
-            self._say(f"Target of {self.config.num_demos} demos reached.")
+            number = self.config.num_demos
+            self._say(f"Target of {number} {'demo' if number == 1 else 'demos'} reached.")
             self._finish()
-        elif not self._armed:
+        elif not self._episodes.armed:
             self.state = SessionState.READY
 
     def drop(self, env_id: int) -> None:
         """Throw an environment's running episode away; its next frame begins another."""
-        episode = self._episodes.pop(env_id, None)
-        if episode is not None:
-            self._drop(episode)
+        self._episodes.drop(env_id)
 
     def report_success_steps(self, steps: int) -> None:
         """Tell for how many steps in a row the success term has held (the furthest environment)."""
@@ -236,16 +198,14 @@ class Session:
 
     def interrupt(self, error: Exception) -> None:
         """Stop recording because frames cannot be written; the task stays loaded."""
-        self._drop_all()
-        self._armed.clear()
-        if self.state in (SessionState.RECORDING, SessionState.PAUSED):
+        self._throw_all_away()
+        if self.state in RUNNING:
             self.state = SessionState.READY
         self._say(f"Recording stopped: {error}", Severity.ERROR)
 
     def fail(self, message: str) -> None:
         """Enter ``ERROR``: the environment is gone. Saved episodes stay saved; a running one is thrown away."""
-        self._drop_all()
-        self._armed.clear()
+        self._throw_all_away()
         self._offer = None
         self.state = SessionState.ERROR
         self._say(message, Severity.ERROR)
@@ -269,7 +229,7 @@ class Session:
                 self._say("Paused.")
             case Resume():
                 self.state = SessionState.RECORDING
-                self._pace.clear()
+                self._episodes.restart_pace()
                 self._say("Recording.")
             case End(outcome):
                 self._end_by_hand(outcome, host)
@@ -285,21 +245,13 @@ class Session:
 
     def _configure(self, changes: Mapping[str, Any]) -> None:
         changed = self.config.changed(changes)
-        if self.state in (SessionState.RECORDING, SessionState.PAUSED):
-            late = sorted(name for name in _READ_AT_START if getattr(changed, name) != getattr(self.config, name))
-            if late:
-                raise ConfigError(f"{', '.join(late)}: read when a recording starts. Finish this one first.")
-        if self._export is not None:
-            settled = sorted(
-                name for name in _FIXED_BY_THE_DATASET if getattr(changed, name) != getattr(self.config, name)
-            )
-            if settled:
-                raise ConfigError(f"{', '.join(settled)}: settled by the open dataset. Finish it first.")
+        check_change(self.config, changed, self.state, dataset_open=self._export is not None)
         self.config = changed
 
     def _open_task(self, host: Host) -> None:
         if not self.config.task:
             raise ConfigError("No task is set. Choose one.")
+        check_destination(self.config)  # an environment takes its time to build
         self._close_export()
         self.state = SessionState.LOADING
         self._say(f"Loading {self.config.task} …")
@@ -337,10 +289,9 @@ class Session:
         self._host = host
         if self._export is None:
             self._export = self._open_export(offer, selection, attributes)
-        self._armed = set(range(offer.num_envs))
+        self._episodes.arm(range(offer.num_envs))
         # With several environments, those whose episode has ended are stepped along with the others.
         self._stale = offer.num_envs > 1
-        self._pace.clear()
         self.state = SessionState.RECORDING
         self._say("Recording.")
 
@@ -351,7 +302,7 @@ class Session:
         return export
 
     def _end_by_hand(self, outcome: Outcome, host: Host) -> None:
-        running = [env_id for env_id, episode in self._episodes.items() if episode.frames]
+        running = self._episodes.with_frames
         if not running:
             raise ConfigError("There is no frame yet, so there is no episode to end.")
         if self.state is SessionState.PAUSED:
@@ -363,18 +314,18 @@ class Session:
             host.reset(running)
 
     def _discard_by_hand(self, host: Host) -> None:
-        running = list(self._episodes) or sorted(self._armed)
-        self._drop_all()
+        running = self._episodes.env_ids or sorted(self._episodes.armed)
+        self._episodes.drop_all()
         self._say("Discarded.")
         if self.state is SessionState.PAUSED:
             self.state = SessionState.RECORDING
         if not self.config.continuous:
-            self._armed.clear()
+            self._episodes.disarm()
             self.state = SessionState.READY
         host.reset(running)
 
     def _finish_by_hand(self, host: Host) -> None:
-        running = list(self._episodes)
+        running = self._episodes.env_ids
         try:
             for env_id in running:
                 # `end` may reach the target and finish by itself, which drops the others.
@@ -387,7 +338,7 @@ class Session:
 
     def _quit(self, host: Host) -> None:
         was_open = self._export is not None
-        self._drop_all()
+        self._episodes.drop_all()
         try:
             self._close_export()
         finally:
@@ -402,9 +353,8 @@ class Session:
 
     def _finish(self) -> None:
         """Complete the dataset in the background, so that the panel stays alive."""
-        self._stale = self._stale or any(episode.frames for episode in self._episodes.values())
-        self._drop_all()
-        self._armed.clear()
+        self._stale = self._stale or bool(self._episodes.with_frames)
+        self._throw_all_away()
         export = self._export
         if export is None:
             self.state = SessionState.READY
@@ -427,8 +377,7 @@ class Session:
             self._say(f"Finished: {self._summary()}.")
 
     def _close_export(self) -> None:
-        self._drop_all()
-        self._armed.clear()
+        self._throw_all_away()
         export, self._export = self._export, None
         if export is not None:
             try:
@@ -441,7 +390,7 @@ class Session:
             self._completion.wait()
         self._notice_completed()
 
-    def _keep(self, episode: _RunningEpisode, outcome: Outcome, arrays: Mapping[str, Any]) -> tuple[Path, int] | None:
+    def _keep(self, episode: RunningEpisode, outcome: Outcome, arrays: Mapping[str, Any]) -> tuple[Path, int] | None:
         if episode.writer is None or self._export is None:
             return None
         return self._export.end(episode.writer, outcome, episode.initial.attributes, arrays)
@@ -451,7 +400,7 @@ class Session:
         loss = self._ledger.take_loss()
         if loss is None:
             return
-        running = self.state in (SessionState.RECORDING, SessionState.PAUSED)
+        running = self.state in RUNNING
         self.interrupt(DatasetError(loss))
         if running:
             host.reset(range(self._num_envs()))
@@ -459,19 +408,8 @@ class Session:
     # ---- small things ------------------------------------------------------------------------------------------
 
     def _allowed(self) -> set[type[Command]]:
-        allowed = set(_ALLOWED[self.state])
-        if self._export is not None and self.state in (SessionState.READY, SessionState.ERROR):
-            allowed.add(Finish)
-        if not any(episode.frames for episode in self._episodes.values()):
-            allowed.discard(End)
-        return allowed
-
-    def _refusal(self, command: Command) -> str:
-        name = type(command).__name__
-        if isinstance(command, End) and End in _ALLOWED[self.state]:
-            return "There is no frame yet, so there is no episode to end."
-        wanted = ", ".join(state.value for state, allowed in _ALLOWED.items() if type(command) in allowed)
-        return f"{name} is not possible while {self.state.value}; it is while {wanted}."
+        has_frames = bool(self._episodes.with_frames)
+        return allowed_commands(self.state, dataset_open=self._export is not None, has_frames=has_frames)
 
     def _target_reached(self) -> bool:
         return 0 < self.config.num_demos <= self._progress(self._ledger.counts)
@@ -479,25 +417,20 @@ class Session:
     def _progress(self, counts: Counts) -> int:
         return counts.succeeded if self.judged_by_term else counts.saved + counts.saving
 
-    def _steps_per_second(self) -> float:
-        pace = list(self._pace)
-        if self.state is not SessionState.RECORDING or len(pace) < 2 or pace[-1] <= pace[0]:
-            return 0.0
-        return (len(pace) - 1) / (pace[-1] - pace[0])
-
     def _summary(self) -> str:
         counts = self._ledger.counts
+        undecided = counts.saved + counts.saving - counts.succeeded - counts.failed
         parts = [f"{counts.saved} saved", f"{counts.succeeded} succeeded", f"{counts.failed} failed"]
+        parts += [f"{undecided} undecided"] if undecided else []
         parts += [f"{counts.discarded} discarded"] if counts.discarded else []
         parts += [f"{counts.lost} lost"] if counts.lost else []
         return ", ".join(parts) + (f", in {self._finished_dataset}" if self._finished_dataset else "")
 
-    def _begin(self, env_id: int) -> _RunningEpisode:
+    def _begin(self, env_id: int) -> RunningEpisode:
         export, offer = self._export, self._loaded()
         description = self.config.task_description or offer.description or offer.task
-        episode = _RunningEpisode(export.begin(description) if export else None, self._running_host().snapshot(env_id))
-        self._episodes[env_id] = episode
-        return episode
+        writer = export.begin(description) if export else None
+        return self._episodes.begin(env_id, writer, self._running_host().snapshot(env_id))
 
     def _running_host(self) -> Host:
         if self._host is None:
@@ -516,16 +449,9 @@ class Session:
     def _num_envs(self) -> int:
         return self._offer.num_envs if self._offer else 0
 
-    def _drop_all(self) -> None:
-        episodes, self._episodes = list(self._episodes.values()), {}
-        for episode in episodes:
-            self._drop(episode)
-
-    def _drop(self, episode: _RunningEpisode) -> None:
-        if episode.writer is not None:
-            episode.writer.discard()
-        if episode.frames:
-            self._ledger.discarded()
+    def _throw_all_away(self) -> None:
+        self._episodes.drop_all()
+        self._episodes.disarm()
 
     def _say(self, text: str, severity: Severity = Severity.INFO) -> None:
         self._ledger.say(text, severity)

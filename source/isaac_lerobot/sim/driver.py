@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
-from isaac_lerobot.errors import DatasetError, IsaacLeRobotError, TaskError
+from isaac_lerobot.errors import ConfigError, DatasetError, DeviceError, IsaacLeRobotError, TaskError
 from isaac_lerobot.recording import (
     Command,
     Discard,
@@ -76,7 +76,9 @@ class Driver:
                 return wait
             self._step()
             return self._pace.remaining()
-        except DatasetError as error:
+        except (DatasetError, DeviceError) as error:
+            if isinstance(error, DeviceError):
+                self._guarded(self._close_source)  # the next start opens the device anew
             self.session.interrupt(error)
             self._guarded(self._reset_all)
         except IsaacLeRobotError as error:
@@ -134,6 +136,8 @@ class Driver:
     def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
         """Make the teleop source, the frame reader and the success rule ready."""
         recorder = self._loaded()
+        if config.task != recorder.offer.task:
+            raise ConfigError(f"{config.task} is chosen, but {recorder.offer.task} is loaded. Load it first.")
         wanted = (config.teleop_device, config.seed)
         if self._source is None or self._source_name != wanted:
             self._close_source()

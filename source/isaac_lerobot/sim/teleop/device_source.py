@@ -48,11 +48,14 @@ class DeviceSource:
         """Return the device's command for every env, None while it gives none. Shape is (num_envs, action_dim).
 
         Raises:
-            DeviceError: The device gives something other than one command of the task's width.
+            DeviceError: The device failed, or gives something other than one command of the task's width.
         """
         if self._device is None:
             return None
-        command = self._device.advance()
+        try:
+            command = self._device.advance()
+        except Exception as error:  # the device's own libraries raise what they like
+            raise DeviceError(f"The teleop device '{self.name}' failed: {error}. Is it still connected?") from error
         if command is None:
             return None
         if not isinstance(command, torch.Tensor):
