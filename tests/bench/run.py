@@ -35,7 +35,7 @@ LR_DEFAULT, LR_THREADS, LR_STREAM, LR_H264 = (
     f"lerobot:{kind}" for kind in ("default", "threads", "stream", "stream-h264")
 )
 BUSY_ROUNDS = {"memcpy": 5, OURS: 5, LR_H264: 5, LR_STREAM: 5, "hdf5": 3, LR_DEFAULT: 3, LR_THREADS: 3}
-FLAT_ROUNDS = {OURS: 3, "ffmpeg": 3, LR_H264: 3, LR_STREAM: 3, AV1: 1}
+FLAT_ROUNDS = {OURS: 9, "ffmpeg": 9, LR_H264: 7, LR_STREAM: 5, AV1: 3}
 JOINED = 41
 
 
