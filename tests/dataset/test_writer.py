@@ -16,6 +16,7 @@ from isaac_lerobot.dataset import (
     DatasetWriter,
     VideoCodec,
     compact_dataset,
+    durable,
     read_sidecar,
     repair_dataset,
 )
@@ -261,6 +262,29 @@ def test_overwriting_keeps_the_old_dataset_until_there_is_a_new_episode(tmp_path
         assert not (root / ".replaced").exists()
     assert DatasetReader(root).fps == 20
     assert len(DatasetReader(root)) == 1
+
+
+@pytest.mark.parametrize("failing", [".replaced", "meta", "data", "complete", "own.json", "info.json"])
+def test_a_disk_that_fails_while_overwriting_costs_nothing(tmp_path, failing):
+    root = tmp_path / "set"
+    with DatasetWriter.create(root, fps=30, features=NO_VIDEO) as writer:
+        record(writer, 0, 3)
+    before = {name: (root / name).read_bytes() for name in files_of(root)}
+    failed = []
+
+    def fail_once(step, path):
+        if path.name == failing and step in ("make-folder", "write", "replace") and not failed:
+            failed.append(path)
+            raise OSError(28, "No space left on device")
+
+    durable.observers.append(fail_once)
+    try:
+        with pytest.raises(DatasetError, match="No space left"):
+            DatasetWriter.create(root, fps=20, features=NO_VIDEO, overwrite=True)
+    finally:
+        durable.observers.remove(fail_once)
+    assert failed
+    assert {name: (root / name).read_bytes() for name in files_of(root)} == before
 
 
 def test_a_dataset_that_got_no_episode_is_gone(tmp_path):

@@ -36,6 +36,14 @@ def test_buttons_of_each_state():
     assert enabled(pictures["10_error"]) == {"load", "close"}
 
 
+def test_what_a_running_recording_has_settled_cannot_be_changed():
+    pictures = stills()
+    assert seen(pictures["5_ready"]).device_editable
+    assert not seen(pictures["6_recording"]).device_editable
+    assert not seen(pictures["7_paused"]).device_editable
+    assert seen(pictures["6_recording"]).settings_editable
+
+
 def test_every_state_has_a_tone_and_a_word():
     tones = {state: seen(dataclasses.replace(RECORDING, state=state)).tone for state in SessionState}
     assert tones[SessionState.RECORDING] is Tone.RECORDING

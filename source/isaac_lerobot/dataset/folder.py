@@ -63,7 +63,7 @@ def withdraw(root: Path) -> None:
     """Remove a new dataset that got no episode, and bring back the one it was to replace. Call with the lock held."""
     if replacement.is_pending(root):
         replacement.settle(root)
-    else:
+    elif not holds_dataset(root):
         replacement.remove_parts(root)
     durable.remove_tree(root / layout.STAGING)
 

@@ -69,9 +69,14 @@ def create(
         check_encoder(chosen)
     made_folder = folder.check_usable(root, overwrite)
     with _lock(root, "make a dataset in") as lock:
-        folder.clear(root, overwrite)
         own = {"writer": f"isaac-lerobot {__version__}", "attributes": dict(attributes or {})}
-        state = commit.write_new_dataset(root, info, own)
+        try:
+            folder.clear(root, overwrite)
+            state = commit.write_new_dataset(root, info, own)
+        except OSError:
+            with contextlib.suppress(OSError):  # else the next open brings back what was set aside
+                folder.withdraw(root)
+            raise
         return OpenDataset(root, lock, state, chosen, is_new=True, made_folder=made_folder)
 
 
