@@ -14,13 +14,13 @@ from isaac_lerobot.recording import (
     DeviceOffer,
     Message,
     RecordingConfig,
-    Session,
     SessionState,
     Severity,
     Status,
     TaskOffer,
     TermOffer,
 )
+from isaac_lerobot.recording.permission import allowed_commands
 from isaac_lerobot.sim.teleop.bindings import KEYBOARD_HELP
 
 TASKS = (
@@ -91,13 +91,10 @@ class Still:
     """A session that stands still at one status."""
 
     def __init__(self, status: Status) -> None:
-        now = Session(status.config)
-        now.state = status.state
-        now._offer = status.offer
-        if status.selection_locked:
-            now._export = object()  # type: ignore[assignment]
-        now._episodes = {0: type("Episode", (), {"frames": status.episode_frames})()} if status.episode_frames else {}
-        self.status = dataclasses.replace(status, allowed=frozenset(now._allowed()))
+        allowed = allowed_commands(
+            status.state, dataset_open=status.selection_locked, has_frames=bool(status.episode_frames)
+        )
+        self.status = dataclasses.replace(status, allowed=frozenset(allowed))
         self.state = status.state
         self.config = status.config
 
