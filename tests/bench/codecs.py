@@ -65,9 +65,8 @@ def _label(name: str) -> str:
     if name == LEROBOT:
         return "lerobot 0.6.1 (libsvtav1 12 crf 30 GOP 2, by PyAV)"
     codec = VideoCodec.parse(name)
-    return (
-        f"`{name}` ({codec.encoder} {codec.preset}{' tuned' * bool(codec.x264_params)} crf {codec.crf} GOP {codec.gop})"
-    )
+    tuned = " tuned" if codec.x264_params else ""
+    return f"`{name}` ({codec.encoder} {codec.preset}{tuned} crf {codec.quality(480, 640)} GOP {codec.gop})"
 
 
 def _with_noise(source: np.ndarray) -> np.ndarray:

@@ -558,3 +558,24 @@ def test_odd_sizes_need_a_codec_that_keeps_them(tmp_path):
     features = {"observation.images.front": {"dtype": "video", "shape": (31, 48, 3)}}
     with pytest.raises(FeatureError, match="odd size 48x31"):
         DatasetWriter.create(tmp_path / "set", fps=30, features=features, codec="av1")
+
+
+def test_small_pictures_get_more_quality_and_a_crf_that_is_set_is_kept(tmp_path):
+    sizes = {"large": (480, 640), "small": (120, 160)}
+    features = {name: {"dtype": "video", "shape": (*size, 3)} for name, size in sizes.items()} | {
+        "action": {"dtype": "float32", "shape": (1,)}
+    }
+    for codec, wanted in (("h264", {"large": 29, "small": 25}), ("h264:crf=20", {"large": 20, "small": 20})):
+        root = tmp_path / codec.replace(":", "-")
+        values = {name: np.zeros((*size, 3), np.uint8) for name, size in sizes.items()}
+        for _ in range(2):  # the second recording goes on with the codec that the dataset has
+            writer = (
+                DatasetWriter.append(root) if root.exists() else DatasetWriter.create(root, 30, features, codec=codec)
+            )
+            with writer:
+                assert {name: writer.codec.quality(*size) for name, size in sizes.items()} == wanted
+                episode = writer.begin_episode("look")
+                episode.add_frame(values | {"action": np.zeros(1, np.float32)})
+                episode.save()
+        info = json.loads((root / "meta/info.json").read_text())["features"]
+        assert {name: info[name]["info"]["video.crf"] for name in sizes} == wanted

@@ -167,7 +167,11 @@ def _codec_of(info: Info) -> VideoCodec:
         name = str(found.get("video.codec", "h264"))
         tuning = (found.get("video.extra_options") or {}).get("x264-params", "")
         try:
-            return replace(VideoCodec.parse(":".join([name, ",".join(settings)])), x264_params=tuning)
+            codec = replace(VideoCodec.parse(":".join([name, ",".join(settings)])), x264_params=tuning)
+            by_size = replace(codec, crf=None)
+            # Our own default goes by the size of the picture: it is another one for the next camera.
+            ours = tuning and by_size.quality(*feature.shape[:2]) == codec.crf
+            return by_size if ours else codec
         except ConfigError:
             return VideoCodec.parse(name)
     return VideoCodec()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shutil
 import subprocess
@@ -33,6 +34,9 @@ _X264_PRESETS = (
 )
 _X264_TUNED = "no-cabac=1:no-deblock=1:weightp=0:subme=0:aq-mode=0:qcomp=1:ipratio=2.0"
 """Cheap to encode and to decode; one quality whatever the picture and the frame rate, better in key frames."""
+_CRF, _CRF_WIDTH, _CRF_PER_HALVING = 29, 640, 2.0
+"""x264's quality for pictures of 640 pixels and more, and how much better it is for each halving of that: the smaller a
+picture, the more of it a block of the encoder holds, and the less its bytes matter."""
 _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
 _TEST_SECONDS = 30.0
 
@@ -43,7 +47,8 @@ class VideoCodec:
 
     Attributes:
         encoder: Name of the ffmpeg encoder, one of ``libx264 libx265 libsvtav1 h264_nvenc hevc_nvenc av1_nvenc``.
-        crf: Quality; lower is better and larger (constant rate factor; ``-cq`` of the hardware encoders).
+        crf: Quality; lower is better and larger (constant rate factor; ``-cq`` of the hardware encoders). None
+            chooses by the size of the pictures, see :meth:`quality`.
         preset: The encoder's preset, a name (x264, x265, nvenc) or a number (SVT-AV1).
         gop: Distance between key frames [frames]. A small one makes random access cheap, which training needs.
         threads: Threads of one encoder process. One is enough where there are several cameras.
@@ -51,7 +56,7 @@ class VideoCodec:
     """
 
     encoder: str = "libx264"
-    crf: int = 29
+    crf: int | None = None
     preset: str = "superfast"
     gop: int = 5
     threads: int = 1
@@ -60,7 +65,7 @@ class VideoCodec:
     def __post_init__(self) -> None:
         if self.encoder not in _CANONICAL:
             raise ConfigError(f"Unknown video encoder {self.encoder!r}; known are {', '.join(_CANONICAL)}.")
-        if not 0 <= self.crf <= 63 or self.gop < 1 or self.threads < 1:
+        if (self.crf is not None and not 0 <= self.crf <= 63) or self.gop < 1 or self.threads < 1:
             raise ConfigError(
                 "The video codec needs crf 0 to 63, gop >= 1 and threads >= 1, "
                 f"got {self.crf}, {self.gop}, {self.threads}."
@@ -77,7 +82,7 @@ class VideoCodec:
     def parse(cls, text: str) -> VideoCodec:
         """Return the codec for a name, optionally with settings: ``"h264"``, ``"av1:crf=26,preset=10"``.
 
-        Names: ``h264`` (the default: x264 crf 29 GOP 5, tuned as ``docs/decisions/default-codec.md`` says), ``av1``
+        Names: ``h264`` (the default: x264 GOP 5, tuned as ``docs/decisions/default-codec.md`` says), ``av1``
         (lerobot's default: SVT-AV1 preset 12 crf 30 GOP 2), ``hevc``, ``h264_nvenc``, ``hevc_nvenc``, ``av1_nvenc``,
         and ``auto``: the first hardware encoder that encodes a test frame, else ``h264``. Settings: ``crf``,
         ``preset``, ``gop``, ``threads``; a preset that is named is taken as it is, without our tuning.
@@ -127,14 +132,21 @@ class VideoCodec:
             )
         return "yuv444p"
 
+    def quality(self, height: int, width: int) -> int:
+        """Return the crf for pictures of this size: 29 from 640 pixels on, 27 at 320, 25 at 160, unless one is set."""
+        if self.crf is not None:
+            return self.crf
+        halvings = math.log2(_CRF_WIDTH / max(height, width))
+        return _CRF - max(0, round(_CRF_PER_HALVING * halvings))
+
     def arguments(self, height: int, width: int) -> list[str]:
         """Return ffmpeg's output options for the encoder."""
         options = ["-c:v", self.encoder, "-pix_fmt", self.pixel_format(height, width), "-g", str(self.gop)]
         if self.is_hardware:
-            options += ["-preset", self.preset, "-rc", "vbr", "-cq", str(self.crf), "-b:v", "0"]
+            options += ["-preset", self.preset, "-rc", "vbr", "-cq", str(self.quality(height, width)), "-b:v", "0"]
             # Without B-frames every GOP is closed: readers may then start at any key frame.
             return [*options, "-bf", "0"]
-        options += ["-preset", self.preset, "-crf", str(self.crf), "-threads", str(self.threads)]
+        options += ["-preset", self.preset, "-crf", str(self.quality(height, width)), "-threads", str(self.threads)]
         if self.encoder != "libsvtav1":
             # Frames are stored in the order they are shown, so that files can be joined by copying them.
             options += ["-bf", "0"]
@@ -162,7 +174,7 @@ class VideoCodec:
             "video.channels": 3,
             "has_audio": False,
             "video.g": self.gop,
-            "video.crf": self.crf,
+            "video.crf": self.quality(height, width),
             "video.preset": int(self.preset) if self.preset.isdigit() else self.preset,
             "video.fast_decode": 0,
             "video.video_backend": "pyav",
