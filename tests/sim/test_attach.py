@@ -114,6 +114,33 @@ def test_an_env_without_recorders_of_its_own(make_env, tmp_path):
     assert_paired(tmp_path / "ours")
 
 
+def test_what_others_put_on_the_env_stays_there(make_env, tmp_path):
+    """A script's own wrapper, and a second attachment: each is there again when ours is taken off."""
+    env = make_env(counter_task.TASK_ID, **ENDLESS)
+    steps, counted = stepping(env), []
+    original = env.step
+
+    def timed(action):
+        counted.append(1)
+        return original(action)
+
+    env.step = timed
+    env.reset()
+    first = isaac_lerobot.attach(env, config_for(tmp_path / "first"))
+    second = isaac_lerobot.attach(env, config_for(tmp_path / "second"))
+    steps(3)
+    second.detach()
+    steps(5)
+    first.detach()
+    assert env.step is timed
+    steps(2)
+    assert len(counted) == 10
+    assert lengths(tmp_path / "second") == [(3, None)]
+    assert lengths(tmp_path / "first") == [(8, None)]
+    with pytest.raises(ConfigError, match="needs a mapping"):
+        isaac_lerobot.attach(env, "datasets/here")
+
+
 def test_commands_are_answered(make_env, tmp_path):
     env = make_env(counter_task.TASK_ID, **ENDLESS)
     steps, session = stepping(env), Session()

@@ -211,6 +211,35 @@ def test_names_and_numbers_of_episodes(tmp_path):
     assert list(load_all(LeRobotDatasetFileHandler(), tmp_path / "named"))[-2:] == ["demo_1", "demo_3"]
 
 
+def test_what_is_said_of_the_environment_after_the_last_episode_is_kept(tmp_path):
+    handler = LeRobotDatasetFileHandler()
+    for mode, name in (("create", "First-v0"), ("a", "Second-v0")):
+        if mode == "create":
+            handler.create(str(tmp_path / "set"))
+            handler.write_episode(episode_of(2))
+        else:
+            handler.open(str(tmp_path / "set"), mode)
+        handler.set_env_name(name)
+        handler.add_env_args({mode: 1})
+        handler.close()
+        handler.open(str(tmp_path / "set"), "r")
+        assert handler.get_env_name() == name
+        with pytest.raises(DatasetError, match="open for reading"):
+            handler.set_env_name("Third-v0")
+        handler.close()
+    kept = DatasetReader(tmp_path / "set.lerobot").attributes["attributes"]["env_args"]
+    assert (kept["create"], kept["a"]) == (1, 1)
+
+
+def test_an_episode_without_a_task_text_is_said(tmp_path, caplog):
+    handler = LeRobotDatasetFileHandler()
+    handler.create(str(tmp_path / "set"))
+    for _ in range(2):
+        handler.write_episode(episode_of(2))
+    handler.close()
+    assert sum("task_description" in record.message for record in caplog.records) == 1
+
+
 def test_an_episode_without_steps_is_left_out(tmp_path):
     episode = EpisodeData()
     episode.add("initial_state/x", torch.zeros(2))

@@ -206,11 +206,15 @@ def test_settings_can_be_set_anywhere_and_survive_copies():
         assert cfg.state_observation_keys == ["policy/joint_pos"]
         assert (cfg.task_description, cfg.export_in_close) == ("Stack", True)
         assert set(vars(cfg)) == {*vars(RecorderManagerBaseCfg()), "record_lerobot"}
+    given = MyCfg(codec="av1", task_description="Unstack", dataset_filename="other")
+    assert (given.codec, given.task_description, given.dataset_filename) == ("av1", "Unstack", "other")
+    assert given.state_observation_keys == ["policy/joint_pos"]
     first, second = LeRobotRecorderManagerCfg(codec="av1"), LeRobotRecorderManagerCfg()
     first.state_observation_keys = ["policy/a"]
     assert (second.state_observation_keys, second.codec) == (None, "h264")
     assert isinstance(first, RecorderManagerBaseCfg)
     with pytest.raises(ConfigError, match="Did you mean 'task_description'"):
         first.task_descripton = "Typo"
-    with pytest.raises(TypeError):
-        LeRobotRecorderManagerCfg(nonsense=1)
+    for cls in (LeRobotRecorderManagerCfg, MyCfg):
+        with pytest.raises(ConfigError, match=f"{cls.__name__} has no setting 'codek'. Did you mean 'codec'"):
+            cls(codek="av1")

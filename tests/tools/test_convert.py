@@ -305,6 +305,33 @@ def test_a_second_call_converts_only_what_is_new(tmp_path, run):
     assert run("convert", first, other, tmp_path / "out")[1].startswith("0 demos converted, 5 were there already")
 
 
+def test_the_same_actions_with_other_pictures_are_other_demos(tmp_path, run):
+    """Demos that were rendered anew, in a file of the same name: what is there already never stands for them."""
+    one, two = demo(0, 5), demo(0, 5)
+    camera = next(path for path, values in flat(two).items() if values.dtype == np.uint8 and values.ndim == 4)
+    flat(two)[camera][:] //= 2
+    for name in ("r1", "r2", "r3"):
+        (tmp_path / name).mkdir()
+    first = write_file(tmp_path / "r1" / "demos.hdf5", [one])
+    again = write_file(tmp_path / "r2" / "demos.hdf5", [two])
+    equal = write_file(tmp_path / "r3" / "demos.hdf5", [one])
+    assert run("convert", first, tmp_path / "out")[1].startswith("1 demo")
+    roundabout = tmp_path / "r2" / ".." / "r1" / "demos.hdf5"
+    code, out, _ = run("convert", first, roundabout, again, equal, tmp_path / "out")
+    assert code == 0
+    assert out.startswith("2 demos converted, 1 were there already"), out
+    assert len(DatasetReader(tmp_path / "out")) == 3
+
+
+def test_contradicting_options_are_said_also_where_nothing_is_left_to_do(tmp_path, run):
+    source = write_file(tmp_path / "in.hdf5", [demo(0, 5)])
+    assert run("convert", source, tmp_path / "out")[0] == 0
+    code, _, err = run("convert", source, tmp_path / "out", "--fps", "10", "--codec", "av1")
+    assert code == 1
+    assert "fps is 10" in err
+    assert "av1" in err
+
+
 def test_other_features_do_not_fit_and_overwriting_has_to_be_asked_for(tmp_path, run):
     source = write_file(tmp_path / "in.hdf5", [demo(0, 5)])
     assert run("convert", source, tmp_path / "out", "--cameras", "table_cam")[0] == 0

@@ -20,7 +20,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _leftovers(evidence: Evidence) -> Complaints:
     root = evidence.root
-    for folder in (root / "images", root / layout.STAGING, *sorted(root.glob("tmp*"))):
+    for folder in (root / "images", root / layout.STAGING, root / layout.REPLACED, *sorted(root.glob("tmp*"))):
         files = [folder] if folder.is_file() else list(_files(folder)) if folder.is_dir() else []
         if files:
             yield folder.name, f"a recording left {len(files)} unfinished files here ({files[0].name})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from isaac_lerobot.dataset.commit import FinishedEpisode
 from isaac_lerobot.dataset.encoder import BufferPool, VideoStream
 from isaac_lerobot.dataset.features import Feature, FrameCheck
+from isaac_lerobot.dataset.metadata import check_json
 from isaac_lerobot.dataset.sidecar import extra_features, extra_schema
 from isaac_lerobot.dataset.staging import StagedFrame, TensorStaging
 from isaac_lerobot.dataset.statistics import PictureStatistics, Statistics
@@ -152,10 +152,7 @@ class Episode:
         if not len(self):
             raise DatasetError("The episode has no frames and cannot be saved; discard it.")
         together = self._attributes | dict(attributes or {})
-        try:
-            json.dumps(together)
-        except (TypeError, ValueError) as error:
-            raise DatasetError(f"The attributes of the episode cannot be written as JSON: {error}.") from error
+        check_json(attributes, "attributes of the episode")
         kept = {name: np.array(value) for name, value in (arrays or {}).items()}
         objects = [name for name, value in kept.items() if value.dtype.hasobject]
         if objects:

@@ -239,8 +239,8 @@ class FrameCheck:
 
 
 def _parse_feature(name: str, definition: Any) -> Feature:
-    if not isinstance(name, str) or not name or "/" in name or "\0" in name or name in (".", ".."):
-        raise FeatureError(f"{name!r} is no feature name (a non-empty text without '/')")
+    if not isinstance(name, str) or not name or "/" in name or not name.isprintable() or name in (".", ".."):
+        raise FeatureError(f"{name!r} is no feature name (a non-empty printable text without '/')")
     if not isinstance(definition, Mapping) or "dtype" not in definition or "shape" not in definition:
         raise FeatureError(f"{name!r} needs a mapping with 'dtype', 'shape' and 'names'")
     dtype = definition["dtype"] if isinstance(definition["dtype"], str) else str(np.dtype(definition["dtype"]))

@@ -6,6 +6,7 @@ stale locks. The text in the file only serves the message.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from isaac_lerobot.dataset.layout import LOCK
-from isaac_lerobot.errors import DatasetLockedError
+from isaac_lerobot.errors import DatasetError, DatasetLockedError
 
 _HOLDER = re.compile(r"process (\d+) on (.*)")
 _PATIENCE_S = 5.0
@@ -30,13 +31,17 @@ class DatasetLock:
 
     Raises:
         DatasetLockedError: Somebody else has it; names the process.
+        DatasetError: The folder cannot be written.
     """
 
     def __init__(self, root: Path) -> None:
         self._path = root / LOCK
         patience = time.monotonic() + _PATIENCE_S
         while True:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise DatasetError(f"Cannot write into {root}: {error}.") from error
             held_by_us = _try_lock(self._descriptor)
             # A holder removes the file before it lets go: then this is a file without a name, and the next try counts.
             if held_by_us and _same_file(self._descriptor, self._path):
@@ -46,13 +51,15 @@ class DatasetLock:
             if held_by_us:
                 continue
             if not _is_dead(holder) or time.monotonic() > patience:
+                dead = " It has ended, but a process that it started goes on." if _is_dead(holder) else ""
                 raise DatasetLockedError(
-                    f"{root} is being written by {holder}. Close that recording first, or use another folder."
+                    f"{root} is being written by {holder}.{dead} Close that recording first, or use another folder."
                 )
             time.sleep(0.02)
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        os.write(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        with contextlib.suppress(OSError):  # the disk is full: the lock holds without its text
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         self._held = True
 
     def release(self) -> None:

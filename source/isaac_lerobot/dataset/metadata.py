@@ -136,24 +136,50 @@ def tasks_table(tasks: Sequence[str]) -> pa.Table:
     return pa.Table.from_arrays([numbers, python_array(pa.string(), list(tasks))], schema=schema)
 
 
+def check_json(values: Mapping[str, Any] | None, what: str) -> None:
+    """Make sure that values can be kept as JSON.
+
+    Raises:
+        DatasetError: They cannot be.
+    """
+    try:
+        json.dumps(dict(values or {}), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"The {what} cannot be written as JSON: {error}.") from error
+
+
 def read_tasks(root: Path) -> list[str]:
-    """Read the task texts; position i is task_index i. A dataset without episodes may have no file."""
+    """Read the task texts; position i is task_index i. A dataset without episodes may have no file.
+
+    Raises:
+        DatasetError: The file cannot be read.
+    """
     path = root / layout.TASKS
     if not path.is_file():
         return []
-    table = read_parquet(path)
-    name = "task" if "task" in table.column_names else "__index_level_0__"
-    order = table.column("task_index").to_pylist()
-    texts = table.column(name).to_pylist()
+    try:
+        table = read_parquet(path)
+        name = "task" if "task" in table.column_names else "__index_level_0__"
+        order = table.column("task_index").to_pylist()
+        texts = table.column(name).to_pylist()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from error
     return [text for _, text in sorted(zip(order, texts, strict=True))]
 
 
 def read_statistics(root: Path) -> dict[str, Statistics]:
-    """Read ``stats.json``; empty where there is none."""
+    """Read ``stats.json``; empty where there is none.
+
+    Raises:
+        DatasetError: It cannot be read.
+    """
     path = root / layout.STATS
     if not path.is_file():
         return {}
-    return statistics.from_json(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return statistics.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}.") from error
 
 
 def read_own(root: Path) -> dict[str, Any]:

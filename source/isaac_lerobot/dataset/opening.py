@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from isaac_lerobot import __version__
-from isaac_lerobot.dataset import commit, folder, join, layout, repair
+from isaac_lerobot.dataset import commit, folder, join, layout, metadata, repair
 from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.features import Feature, differences, parse_features
 from isaac_lerobot.dataset.lock import DatasetLock
@@ -55,7 +57,10 @@ def create(
     video_files_size_in_mb: int,
 ) -> OpenDataset:
     """Make a new dataset; the arguments and errors are those of :meth:`DatasetWriter.create`."""
+    if "\n" in str(root):
+        raise DatasetError(f"{str(root)!r} has a line break in its name. Choose another folder.")
     parsed = parse_features(features)
+    metadata.check_json(attributes, "attributes of the dataset")
     chosen = _codec(codec)
     rate = _rate(fps)
     info = Info(
@@ -73,7 +78,7 @@ def create(
         try:
             folder.clear(root, overwrite)
             state = commit.write_new_dataset(root, info, own)
-        except OSError:
+        except Exception:
             with contextlib.suppress(OSError):  # else the next open brings back what was set aside
                 folder.withdraw(root)
             raise
@@ -178,7 +183,8 @@ def _codec_of(info: Info) -> VideoCodec:
 
 
 def _rate(fps: Any) -> int:
-    if isinstance(fps, bool) or not isinstance(fps, int | float) or fps != int(fps) or fps < 1:
+    is_number = isinstance(fps, int | float | np.integer | np.floating) and not isinstance(fps, bool)
+    if not is_number or not float(fps).is_integer() or fps < 1:
         raise FeatureError(f"The frame rate must be a whole number of frames per second from 1 on, got {fps!r}.")
     return int(fps)
 

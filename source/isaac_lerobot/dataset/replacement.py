@@ -17,8 +17,8 @@ from pathlib import Path
 
 from isaac_lerobot.dataset import durable, layout
 
-PARTS = ("meta", "data", "videos", "images", "isaac", "README.md")
-"""What a dataset consists of, in the order in which it is moved away."""
+PARTS = ("meta", "data", "videos", "images", "isaac")
+"""What a dataset consists of, in the order in which it is moved away. A card (``README.md``) is its owner's."""
 
 _FOLDER = layout.REPLACED
 _MARKER = _FOLDER / "complete"
@@ -65,7 +65,7 @@ def what_settles(root: Path) -> str:
 
 
 def remove_parts(root: Path) -> None:
-    """Remove what a dataset consists of, but for a card that somebody may have written. Call with the lock held."""
+    """Remove what a dataset consists of. Call with the lock held."""
     # The info goes first: without it nothing takes the rest for a dataset.
     durable.remove(root / layout.INFO)
     for name in PARTS:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from isaac_lerobot.dataset import commit, durable, folder, join, layout, opening, repair, replacement, tables
+from isaac_lerobot.dataset import commit, durable, folder, join, layout, metadata, opening, repair, replacement, tables
 from isaac_lerobot.dataset.commit import DatasetState
 from isaac_lerobot.dataset.encoder import BufferPool
 from isaac_lerobot.dataset.episode import Episode, EpisodeTaker
@@ -133,7 +133,7 @@ class DatasetWriter:
             EncoderError: There is no ffmpeg.
         """
         opened = opening.create(
-            Path(root),
+            Path(root).absolute(),
             fps,
             features,
             robot_type,
@@ -174,7 +174,8 @@ class DatasetWriter:
             DatasetLockedError: Another process is writing it.
             EncoderError: There is no ffmpeg.
         """
-        return cls(opening.append(Path(root), fps, features, robot_type, codec), on_committed, on_failed)
+        opened = opening.append(Path(root).absolute(), fps, features, robot_type, codec)
+        return cls(opened, on_committed, on_failed)
 
     @property
     def fps(self) -> int:
@@ -221,6 +222,7 @@ class DatasetWriter:
         self._need_working()
         if not isinstance(task, str) or not task:
             raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
+        metadata.check_json(attributes, "attributes of the episode")
         self._need_folder()
         staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}"
         try:
@@ -258,6 +260,28 @@ class DatasetWriter:
             self._changed.notify_all()
         return index
 
+    def update_attributes(self, changes: Mapping[str, Any]) -> None:
+        """Change what is kept of the whole dataset, see ``attributes`` of :meth:`create`.
+
+        Args:
+            changes: New values by name, JSON.
+
+        Raises:
+            DatasetError: They are no JSON, the writer is closed, or the folder cannot be written.
+        """
+        self._need_working()
+        metadata.check_json(changes, "attributes of the dataset")
+        own = metadata.read_own(self.root)
+        own["attributes"] = {**own.get("attributes", {}), **changes}
+        staged = self.root / layout.STAGING / "attributes.json"
+        try:
+            durable.make_folder(staged.parent)
+            durable.write_json(staged, own)
+            durable.replace(staged, self.root / layout.OWN_METADATA)
+            durable.sync_folder(self.root / "meta")
+        except OSError as error:
+            raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
+
     def settle(self) -> None:
         """Wait until every saved episode is on the disk or has failed."""
         with self._changed:
@@ -269,6 +293,8 @@ class DatasetWriter:
         Raises:
             DatasetError: Episodes failed since the last call; says which and why. The others are on the disk.
         """
+        if threading.current_thread() is self._thread:
+            raise DatasetError("A listener of the writer cannot wait for it: it is what the writer waits for.")
         with self._changed:
             self._changed.wait_for(lambda: not self._saving and not self._reporting)
             errors, self._errors = self._errors, []
@@ -304,9 +330,10 @@ class DatasetWriter:
             if self._opened.is_new and not self._state.info.total_episodes:
                 self._withdraw()
             else:
+                complete = not self._failed
                 if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
-                    self._join()
-                self._remove_staging()
+                    complete = self._join() and complete
+                self._remove_staging(complete)
         finally:
             self._closed = True
             self._lock.release()
@@ -339,12 +366,16 @@ class DatasetWriter:
         if not (self.root / layout.INFO).is_file():
             raise DatasetError(f"The dataset folder {self.root} was removed or moved while recording.") from error
 
-    def _join(self) -> None:
+    def _join(self) -> bool:
         try:
+            self._need_folder()
             join.join_files(self.root)
         except (OSError, DatasetError) as error:
+            is_there = (self.root / layout.INFO).is_file() or join.is_interrupted(self.root)
             text = f"All episodes are saved, but the files of {self.root} could not be joined: {error}"
-            self._errors.append(DatasetError(text))
+            self._errors.append(DatasetError(text if is_there else str(error)))
+            return False
+        return True
 
     def _withdraw(self) -> None:
         try:
@@ -353,9 +384,11 @@ class DatasetWriter:
         except OSError as error:
             _log.warning("Could not remove the empty dataset %s: %s", self.root, error)
 
-    def _remove_staging(self) -> None:
+    def _remove_staging(self, complete: bool) -> None:
         try:
-            if self._failed:
+            if not complete:
+                # Ends a joining that got as far as its journal, and removes what is left of anything else. Where it
+                # cannot, the staging folder stays: the next open needs what is in it.
                 repair.recover(self.root)
             durable.remove_tree(self.root / layout.STAGING)
         except (OSError, DatasetError) as error:

@@ -99,6 +99,8 @@ class Attachment:
         self._start, self._strict = start, strict
         if Configure not in session.status.allowed or OpenTask not in session.status.allowed:
             raise ConfigError(f"The session is {session.state.value} something else. Finish that first.")
+        if config is not None and not isinstance(config, Mapping | RecordingConfig):
+            raise ConfigError(f"attach needs a mapping or a RecordingConfig, such as {{'dataset': …}}, got {config!r}.")
         self._config = RecordingConfig.from_mapping(config) if isinstance(config, Mapping) else config
         self._looked_at = False
         self._host: _ScriptHost | None = _ScriptHost(getattr(env, "unwrapped", env), session, self)

@@ -98,6 +98,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         self._demo_count = 0
         # A streamed episode says only when it begins whether the dataset that create() has found is to be replaced.
         self._may_overwrite = False
+        self._warned_of_task = False
 
     @classmethod
     def configured(cls, **settings: Any) -> type[LeRobotDatasetFileHandler]:
@@ -186,13 +187,24 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         if root is not None and _writing.get(root) is self:
             del _writing[root]
         if writer is not None:
-            writer.close()
+            try:
+                if self._kept_env_args != self._env_args:
+                    env_args = dict(self._env_args)
+                    writer.update_attributes({"env_name": env_args.get("env_name"), "env_args": env_args})
+            finally:
+                writer.close()
 
     # ---- what is in it -----------------------------------------------------------------------------------------
 
     def add_env_args(self, env_args: Mapping[str, Any]) -> None:
-        """Add facts about the environment (JSON); they are kept beside the dataset."""
+        """Add facts about the environment (JSON); they are kept beside the dataset.
+
+        Raises:
+            DatasetError: The dataset is open for reading only.
+        """
         self._raise_if_closed()
+        if self._reader is not None:
+            raise DatasetError(f"{self._root} is open for reading. Open it with mode 'a' to change what it says.")
         self._env_args.update(env_args)
 
     def set_env_name(self, env_name: str) -> None:
@@ -334,7 +346,14 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         return attributes
 
     def _task(self) -> str:
-        return self.task_description or self._env_args.get("env_name") or "task"
+        text = self.task_description or self._env_args.get("env_name")
+        if not text and not self._warned_of_task:
+            self._warned_of_task = True
+            logger.warning(
+                "Nothing says what is done in the episodes of %s; their task text is 'task'. Set the handler's "
+                "`task_description`, or use LeRobotDatasetFileHandler.configured(task_description=…).", self._root,
+            )  # fmt: skip
+        return text or "task"
 
     def _rate(self) -> int:
         if self.fps is not None:

@@ -14,7 +14,7 @@ class MethodHooks:
     """
 
     def __init__(self) -> None:
-        self._hooked: list[tuple[Any, str, Any]] = []
+        self._hooked: list[tuple[Any, str, Any, Any]] = []
         self._active = [True]
 
     def before(self, owner: Any, name: str, callback: Callable[..., object]) -> None:
@@ -29,14 +29,19 @@ class MethodHooks:
                 callback(*args, **kwargs)
             return original(*args, **kwargs)
 
+        before = owner.__dict__.get(name)
         owner.__dict__[name] = hooked
-        self._hooked.append((owner, name, hooked))
+        self._hooked.append((owner, name, hooked, before))
 
     def remove(self) -> None:
         """Leave the objects as they were found, and let go of them."""
         self._active[0] = False
         self._active = [True]
         hooked, self._hooked = self._hooked, []
-        for owner, name, hook in hooked:
-            if owner.__dict__.get(name) is hook:
+        for owner, name, hook, before in reversed(hooked):
+            if owner.__dict__.get(name) is not hook:
+                continue
+            if before is None:
                 del owner.__dict__[name]
+            else:  # somebody else's wrapper, which we stood in front of
+                owner.__dict__[name] = before

@@ -48,7 +48,22 @@ def _setting(name: str) -> property:
     return property(get, put)
 
 
-class LeRobotRecorderManagerCfg(_StreamingRecorderManagerCfg):
+class _TakesSettings(type):
+    """Takes the settings out of a constructor's arguments: those that ``configclass`` makes know fields only."""
+
+    def __call__(cls, *args: Any, **values: Any) -> Any:
+        fields = cls.__dataclass_fields__  # type: ignore[attr-defined]
+        unknown = next((name for name in values if name not in fields and name not in _SETTINGS), None)
+        if unknown is not None:
+            raise ConfigError(f"{cls.__name__} has no setting '{unknown}'. {nearest(unknown, (*_SETTINGS, *fields))}")
+        settings = {name: values.pop(name) for name in _SETTINGS if name in values and name not in fields}
+        made = super().__call__(*args, **values)
+        for name, value in settings.items():
+            setattr(made, name, value)
+        return made
+
+
+class LeRobotRecorderManagerCfg(_StreamingRecorderManagerCfg, metaclass=_TakesSettings):
     """Records an environment into a LeRobot dataset while it is stepped, nothing being held for the episode.
 
     Takes the place of ``ActionStateRecorderManagerCfg`` with ``dataset_file_handler_class_type`` set. All that
@@ -65,12 +80,6 @@ class LeRobotRecorderManagerCfg(_StreamingRecorderManagerCfg):
     codec = _setting("codec")
     robot_type = _setting("robot_type")
     overwrite = _setting("overwrite")
-
-    def __init__(self, **values: Any) -> None:
-        settings = {name: values.pop(name) for name in _SETTINGS if name in values}
-        super().__init__(**values)
-        for name, value in settings.items():
-            setattr(self, name, value)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take settings that a subclass has as class attributes for its defaults."""

@@ -42,6 +42,8 @@ def convert(plan: Plan, root: Path, options: ConvertOptions, on_frames: Callable
         DatasetError: The dataset cannot be written; what is on the disk stays.
     """
     if not plan.demos and not options.overwrite:
+        if plan.present:
+            _writer(plan, root, options).close()  # says how the options differ from what is there, if they do
         return 0
     with _writer(plan, root, options) as writer:
         return _Conversion(plan, writer, options.workers, on_frames).run()
@@ -180,5 +182,5 @@ class _RunningDemo:
 
 
 def source_files(sources: Sequence[Path]) -> list[Path]:
-    """Return the files, none twice."""
-    return list(dict.fromkeys(path.expanduser() for path in sources))
+    """Return the files, none twice, whatever way it is named."""
+    return list({path.expanduser().resolve(): path.expanduser() for path in reversed(sources)}.values())[::-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from isaac_lerobot.tools.demo_file import Demo, DemoFile
 from isaac_lerobot.tools.mapping import Mapping, Wishes, map_demo, part_of
 
 SOURCE = "source"
-"""The attribute of an episode that says which demo it was: its file's name, its own, and a hash of its actions."""
+"""The attribute of an episode that says which demo it was: its file's name, its own, and a hash of its content."""
 
 LAYOUT = "episode_data"
 """The attribute of a dataset that says where its features stand in Isaac Lab's ``EpisodeData``; the one our file
@@ -126,7 +127,7 @@ def make_plan(sources: Sequence[Path], root: Path, options: ConvertOptions) -> P
             raise DatasetError(f"{', '.join(map(str, sources))}: there is no demo with actions that can be read.")
         mapping = map_demo(model, options.wishes)
         plan = Plan(_fps(files, options), mapping, _attributes(files[0], mapping), refused=damaged)
-        done = set() if options.overwrite else _converted(root)
+        done = Counter() if options.overwrite else _converted(root)
         for name, file, demo in demos:
             try:
                 _plan_demo(plan, name, file, demo, options, done)
@@ -137,7 +138,7 @@ def make_plan(sources: Sequence[Path], root: Path, options: ConvertOptions) -> P
 
 
 def _plan_demo(
-    plan: Plan, name: DemoName, file: DemoFile, demo: Demo, options: ConvertOptions, done: set[tuple[str, ...]]
+    plan: Plan, name: DemoName, file: DemoFile, demo: Demo, options: ConvertOptions, done: Counter[tuple[str, ...]]
 ) -> None:
     if options.success_only and not demo.success:
         plan.left_out.append(name)
@@ -146,8 +147,9 @@ def _plan_demo(
     if problems:
         plan.refused.append((name, "; ".join(problems)))
         return
-    source = {"file": name.file.name, "demo": name.name, "actions": demo.digest()}
-    if tuple(source.values()) in done:
+    source = {"file": name.file.name, "demo": name.name, "content": demo.digest()}
+    if done[tuple(source.values())]:
+        done[tuple(source.values())] -= 1  # an episode is one demo, also where two files hold the same
         plan.present.append(name)
         return
     task = options.task_description or str(file.env_args.get("env_name") or "") or name.file.stem
@@ -197,14 +199,14 @@ def _attributes(file: DemoFile, mapping: Mapping) -> dict[str, Any]:
     }
 
 
-def _converted(root: Path) -> set[tuple[str, ...]]:
-    """Return the sources of the episodes that the dataset has, told by their attributes."""
-    found: set[tuple[str, ...]] = set()
+def _converted(root: Path) -> Counter[tuple[str, ...]]:
+    """Return how many episodes of each source the dataset has, told by their attributes."""
+    found: Counter[tuple[str, ...]] = Counter()
     index = 0
     while (path := root / layout.sidecar_file(index, ".json")).is_file():
         source = json.loads(path.read_text(encoding="utf-8")).get(SOURCE)
         if isinstance(source, dict):
-            found.add(tuple(str(value) for value in source.values()))
+            found[tuple(str(value) for value in source.values())] += 1
         index += 1
     return found
 

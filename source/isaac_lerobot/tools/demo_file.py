@@ -107,8 +107,16 @@ class Demo:
         return values
 
     def digest(self) -> str:
-        """Return a short hash of the actions: tells a demo from another one of the same name."""
-        return hashlib.sha256(np.ascontiguousarray(self.read(ACTIONS)).tobytes()).hexdigest()[:16]
+        """Return a short hash of the actions, and of the first and last row of everything else.
+
+        Tells a demo from another one of the same name, also where the same actions were rendered anew.
+        """
+        found = hashlib.sha256(np.ascontiguousarray(self.read(ACTIONS)).tobytes())
+        for path, entry in sorted(self.columns.items()):
+            found.update(f"{path} {entry.shape} {entry.dtype}".encode())
+            for row in (0, entry.shape[0] - 1):
+                found.update(np.ascontiguousarray(self.read(path, row, row + 1)).tobytes())
+        return found.hexdigest()[:16]
 
     def _is_column(self, path: str, entry: Entry) -> bool:
         # An initial state has one row too where the demo is a single frame long.
