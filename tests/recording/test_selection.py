@@ -6,6 +6,7 @@ import pytest
 
 from isaac_lerobot.errors import ConfigError, TaskError
 from isaac_lerobot.recording import CameraOffer, RecordingConfig, TaskOffer, TermOffer, select
+from isaac_lerobot.recording.selection import feature_name
 
 OFFER = TaskOffer(
     task="Pick-v0",
@@ -27,6 +28,12 @@ OFFER = TaskOffer(
 
 def chosen(**values):
     return select(RecordingConfig.from_mapping(values), OFFER)
+
+
+def test_a_vector_is_not_named_as_if_it_were_a_picture():
+    assert feature_name("image_features", is_picture=False) == "observation.img_features"
+    assert feature_name("images", is_picture=False) == "observation.imgs"
+    assert feature_name("image_rgb", is_picture=True) == "observation.images.image_rgb"
 
 
 def test_state_keys_are_concatenated_in_their_order_with_a_name_per_element():

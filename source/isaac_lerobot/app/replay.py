@@ -121,7 +121,11 @@ def _play_all(args: argparse.Namespace, dataset: DatasetReader, episodes: Sequen
 
     from isaac_lerobot.tools.replay import Replay
 
-    env: Any = gymnasium.make(_task(args, dataset), cfg=env_cfg).unwrapped
+    task = _task(args, dataset)
+    try:
+        env: Any = gymnasium.make(task, cfg=env_cfg).unwrapped
+    except Exception as error:  # a task is somebody else's code and may raise anything
+        raise TaskError(f"{task} could not be built: {type(error).__name__}: {' '.join(str(error).split())}") from error
     try:
         if not hasattr(env, "termination_manager"):
             raise TaskError(f"{type(env).__name__} cannot be replayed into; manager-based RL tasks can.")

@@ -16,6 +16,17 @@ from isaac_lerobot.recording.offer import CameraOffer, TaskOffer, TermOffer
 
 ACTION = "action"
 STATE = "observation.state"
+
+
+def feature_name(term: str, *, is_picture: bool) -> str:
+    """Return the name of the feature that an observation term or a camera becomes.
+
+    lerobot takes every feature with "image" in its name for a picture, so a vector ``image_features`` is recorded as
+    ``observation.img_features``.
+    """
+    return f"observation.images.{term}" if is_picture else f"observation.{term.replace('image', 'img')}"
+
+
 _PICTURE_NAMES = ["height", "width", "channels"]
 
 
@@ -66,12 +77,12 @@ def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
     pictures: dict[str, TermOffer] = {}
     for key in config.observation_keys:
         term = _find_term(key, offer, "observation_keys")
-        name = f"observation.images.{term.term}" if term.is_image else f"observation.{term.term}"
+        name = feature_name(term.term, is_picture=term.is_image)
         _claim(taken, name, key)
         (pictures if term.is_image else observations)[name] = term
     cameras: dict[str, CameraOffer] = {}
     for camera in _find_cameras(config.cameras, offer):
-        name = f"observation.images.{camera.name}"
+        name = feature_name(camera.name, is_picture=True)
         _claim(taken, name, f"camera '{camera.name}'")
         cameras[name] = camera
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from isaac_lerobot.dataset.reader import RecordedEpisode
 from isaac_lerobot.errors import ConfigError, FeatureError, nearest
 from isaac_lerobot.recording import Selection, TermOffer
-from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.recording.selection import ACTION, STATE, feature_name
 from isaac_lerobot.sim.tensors import to_torch
 
 Tree = dict[str, Any]
@@ -283,7 +283,7 @@ def _everything(known: Mapping[str, Part]) -> dict[str, tuple[Part, ...]]:
             continue
         leaf = path.rsplit("/", 1)[-1]
         term = leaf if leaves[leaf] == 1 else path.removeprefix(f"{_OBSERVATIONS}/").replace("/", ".")
-        parts[f"{_IMAGES}{term}" if part.is_picture else f"observation.{term}"] = (part,)
+        parts[feature_name(term, is_picture=part.is_picture)] = (part,)
     return parts
 
 
@@ -302,7 +302,7 @@ def _chosen(
     for key in observation_keys:
         part = _find(key, known, "observation_keys_to_record")
         term = key.rsplit("/", 1)[-1]
-        name = f"{_IMAGES}{term}" if part.is_picture else f"observation.{term}"
+        name = feature_name(term, is_picture=part.is_picture)
         if name in parts:
             raise ConfigError(f"observation_keys_to_record: {key} and another key would both be recorded as {name}. "
                               "Leave one of them out.")  # fmt: skip

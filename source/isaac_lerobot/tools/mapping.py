@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isaac_lerobot.errors import ConfigError, DatasetError, nearest
-from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.recording.selection import ACTION, STATE, feature_name
 from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
 from isaac_lerobot.tools.demo_blocks import Block
 from isaac_lerobot.tools.demo_file import ACTIONS, Array, Demo, Entry
@@ -154,18 +154,15 @@ def _find(key: str, offered: list[Part], option: str) -> Part:
 
 def _named(parts: list[Part], by_name: bool, taken: tuple[str, ...]) -> dict[str, Part]:
     """Give parts their feature names; the group goes into the name only where the term alone would not do."""
-    short = {part: f"{_prefix(part)}{_words(part)[-1]}" for part in parts}
+    short = {part: feature_name(_words(part)[-1], is_picture=part.is_picture) for part in parts}
     named: dict[str, Part] = {}
     for part, name in short.items():
         rivals = [other.path for other in parts if short[other] == name and other != part]
         if rivals and by_name:
             raise ConfigError(f"{part.path} and {rivals[0]} would both become {name}. Leave one of them out.")
-        named[f"{_prefix(part)}{'.'.join(_words(part))}" if rivals or name in taken else name] = part
+        whole = feature_name(".".join(_words(part)), is_picture=part.is_picture)
+        named[whole if rivals or name in taken else name] = part
     return named
-
-
-def _prefix(part: Part) -> str:
-    return "observation.images." if part.is_picture else "observation."
 
 
 def _words(part: Part) -> list[str]:
