@@ -151,9 +151,30 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path, run):
     assert "in.hdf5 exists already" in err
     assert run("convert", tmp_path / "there", source, "--overwrite", "--success-only")[0] == 0
     with h5py.File(source) as file:
-        assert list(file["data"]) == ["demo_0"]
-        assert file["data/demo_0"].attrs["success"]
+        assert list(file["data"]) == ["demo_1"]
+        assert file["data/demo_1"].attrs["success"]
     code, _, err = run("convert", source, source, tmp_path / "x.hdf5")
     assert code == 1
     assert "name one LeRobot dataset" in err
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_demos_keep_their_names(tmp_path, run):
+    from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+
+    source = write_file(tmp_path / "in.hdf5", [demo(number, 4 + number) for number in range(3)])
+    with h5py.File(source, "a") as file:
+        file.move("data/demo_1", "data/demo_7")
+        file.move("data/demo_2", "data/demo_3")
+    (tmp_path / "sub").mkdir()
+    more = write_file(tmp_path / "sub" / "more.hdf5", [demo(9, 9)])
+    assert run("convert", source, more, tmp_path / "set.lerobot")[0] == 0
+    handler = LeRobotDatasetFileHandler()
+    handler.open(str(tmp_path / "set.lerobot"))
+    # In the natural order of the names; the second demo_0 takes the number after all others.
+    lengths = {name: len(handler.load_episode(name, "cpu").data["actions"]) for name in handler.get_episode_names()}
+    handler.close()
+    assert lengths == {"demo_0": 4, "demo_3": 6, "demo_7": 5, "demo_4": 9}
+    assert run("convert", tmp_path / "set.lerobot", tmp_path / "back.hdf5")[0] == 0
+    with h5py.File(tmp_path / "back.hdf5") as file:
+        assert {name: group.attrs["num_samples"] for name, group in file["data"].items()} == lengths

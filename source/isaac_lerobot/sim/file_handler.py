@@ -20,6 +20,7 @@ from isaac_lerobot.dataset.folder import check_usable, holds_dataset
 from isaac_lerobot.dataset.sidecar import read_attributes
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError, nearest
 from isaac_lerobot.sim.episode_layout import LAYOUT, NO_KEYS, EpisodeLayout, as_numpy, flat
+from isaac_lerobot.sim.episode_names import NAME, episode_names
 from isaac_lerobot.sim.inspection import frames_per_second
 from isaac_lerobot.sim.scene_states import kept_values
 from isaac_lerobot.sim.state import nested
@@ -42,7 +43,6 @@ _SETTINGS = (
     "robot_type",
     "overwrite",
 )
-_NAME = "name"
 
 
 def dataset_folder(file_path: str) -> Path:
@@ -340,7 +340,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         return True
 
     def _attributes(self, episode: EpisodeData, name: str) -> dict[str, Any]:
-        attributes: dict[str, Any] = {_NAME: name, "seed": _plain(episode.seed)}
+        attributes: dict[str, Any] = {NAME: name, "seed": _plain(episode.seed)}
         if self._kept_env_args != self._env_args:
             attributes["env_args"] = dict(self._env_args)
         return attributes
@@ -436,8 +436,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
             if self._reader is not None or self._writer is not None:
                 assert self._root is not None
                 number = (self._reader or DatasetReader(self._root)).num_episodes
-                kept = (read_attributes(self._root, index).get(_NAME) for index in range(number))
-                self._names = [name or f"demo_{index}" for index, name in enumerate(kept)]
+                self._names = episode_names(read_attributes(self._root, index) for index in range(number))
         return self._names
 
     def _raise_if_open(self) -> None:

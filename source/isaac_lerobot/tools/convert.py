@@ -10,6 +10,7 @@ from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode
 from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.sim.episode_names import NAME
 from isaac_lerobot.tools.convert_plan import SOURCE, ConvertOptions, Plan, PlannedDemo, make_plan
 from isaac_lerobot.tools.demo_blocks import Block, LocalReader, WorkerReader
 from isaac_lerobot.tools.demo_file import Array, DemoFile
@@ -126,7 +127,9 @@ class _RunningDemo:
         self.reader: Reader | None = reader
         self.ended = False
         self._mapping = mapping
-        self._episode: Episode = writer.begin_episode(planned.task, attributes={SOURCE: planned.source})
+        self._episode: Episode = writer.begin_episode(
+            planned.task, attributes={SOURCE: planned.source, NAME: planned.name.name}
+        )
         self._success: bool | None = None
         self._attributes: dict[str, Any] = {}
         self._arrays: dict[str, Array] = {}

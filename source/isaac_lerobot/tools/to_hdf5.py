@@ -16,9 +16,11 @@ import numpy as np
 
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.reader import RecordedEpisode
+from isaac_lerobot.dataset.sidecar import read_attributes
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.recording.selection import STATE
 from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
+from isaac_lerobot.sim.episode_names import episode_names
 from isaac_lerobot.sim.scene_states import kept_values
 from isaac_lerobot.tools.convert_plan import LAYOUT
 from isaac_lerobot.tools.demo_file import FORMAT_VERSION, Array, h5py_module
@@ -62,10 +64,11 @@ def convert_back(
             data = file.create_group("data")
             data.attrs["env_args"] = json.dumps(_env_args(dataset))
             data.attrs["total"] = 0
-            for episode in dataset:
+            names = episode_names(read_attributes(dataset.root, index) for index in range(len(dataset)))
+            for name, episode in zip(names, dataset, strict=True):
                 if success_only and not episode.success:
                     continue
-                _write_demo(data.create_group(f"demo_{written}"), episode, layout, dataset.cameras)
+                _write_demo(data.create_group(name), episode, layout, dataset.cameras)
                 on_frames(episode.length)
                 data.attrs["total"] += episode.length
                 written += 1
