@@ -20,7 +20,7 @@ from isaac_lerobot.dataset import (
     read_sidecar,
     repair_dataset,
 )
-from isaac_lerobot.errors import DatasetError, DatasetLockedError, FeatureError
+from isaac_lerobot.errors import ConfigError, DatasetError, DatasetLockedError, FeatureError
 
 
 def test_three_episodes_read_back_as_given(tmp_path, lerobot):
@@ -579,3 +579,20 @@ def test_small_pictures_get_more_quality_and_a_crf_that_is_set_is_kept(tmp_path)
                 episode.save()
         info = json.loads((root / "meta/info.json").read_text())["features"]
         assert {name: info[name]["info"]["video.crf"] for name in sizes} == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("h265", "known are h264, av1, hevc"),
+        ("hevc:crf=63", "crf 0 to 51"),
+        ("av1:crf=64", "crf 0 to 63"),
+        ("h264:gop=0", "gop >= 1"),
+        ("h264:speed=1", "known are crf, preset, gop, threads"),
+        ("h264:crf=best", "whole number"),
+        ("h264:preset=p4", "has no preset 'p4'"),
+    ],
+)
+def test_codecs_that_there_are_not(text, message):
+    with pytest.raises(ConfigError, match=message):
+        VideoCodec.parse(text)

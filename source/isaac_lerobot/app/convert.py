@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from isaac_lerobot.app.exit_codes import INTERRUPTED
 from isaac_lerobot.errors import ConfigError
@@ -63,7 +65,9 @@ def run_convert(args: argparse.Namespace) -> int:
     if not to_hdf5 and backward:
         raise ConfigError(f"{backward[0]} is no HDF5 file ({' or '.join(HDF5_SUFFIXES)}).")
     try:
-        return _to_hdf5(args, sources[0], target) if to_hdf5 else _to_lerobot(args, sources, target)
+        with _interruptible() as interrupts:
+            code = _to_hdf5(args, sources[0], target) if to_hdf5 else _to_lerobot(args, sources, target)
+            return INTERRUPTED if interrupts else code
     except KeyboardInterrupt:
         print("Interrupted. What was converted is kept; the same command goes on from there.", file=sys.stderr)
         return INTERRUPTED
@@ -112,6 +116,26 @@ def _to_hdf5(args: argparse.Namespace, root: Path, target: Path) -> int:
     return 0
 
 
+_interrupts: list[int] = []
+"""Every Ctrl+C so far. Python drops the exception of one that comes in the middle of a finalizer or a callback."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """Have Ctrl+C noticed at the next block of frames, wherever it comes."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _interrupts.append(number)
+        raise KeyboardInterrupt
+
+    _interrupts.clear()
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield _interrupts
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
 @contextmanager
 def _progress_bar(frames: int) -> Iterator[Callable[[int], None]]:
     from isaac_lerobot.tools.demo_file import EXTRA
@@ -121,6 +145,8 @@ def _progress_bar(frames: int) -> Iterator[Callable[[int], None]]:
     with tqdm.tqdm(total=frames, unit=" frames", desc="Converting", file=sys.stderr) as bar:
 
         def on_frames(count: int) -> None:
+            if _interrupts:
+                raise KeyboardInterrupt
             bar.update(count)
 
         yield on_frames

@@ -33,6 +33,11 @@ _RING_FRAMES = (4, 30)
 _PIPE_BYTES = 2**20
 _FFMPEG_ERRNO = 128
 """ffmpeg ends with 256 minus the system's error number where one stopped it."""
+_STOPPING = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.ENOENT,
+    errno.ENOMEM,
+}  # fmt: skip
+"""System errors that stop an encoder; other numbers are ffmpeg's own."""
 TICKS_PER_FRAME = 512
 """Ticks of the video's clock per frame, as ffmpeg chooses for lerobot: 1/15360 s at 30 fps."""
 
@@ -236,7 +241,7 @@ class VideoStream:
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()
         # 255 is what ffmpeg ends with for any reason, not the negative of an errno.
-        if code is not None and _FFMPEG_ERRNO < code < 255 and 256 - code in errno.errorcode:
+        if code is not None and _FFMPEG_ERRNO < code < 255 and 256 - code in _STOPPING:
             lines.insert(0, os.strerror(256 - code))
         detail = "; ".join(lines[:3]) or (str(error) if error is not None else "no message")
         ending = f" ended with code {code}" if code is not None else " could not be started"

@@ -65,9 +65,10 @@ class VideoCodec:
     def __post_init__(self) -> None:
         if self.encoder not in _CANONICAL:
             raise ConfigError(f"Unknown video encoder {self.encoder!r}; known are {', '.join(_CANONICAL)}.")
-        if (self.crf is not None and not 0 <= self.crf <= 63) or self.gop < 1 or self.threads < 1:
+        worst = 63 if self.canonical == "av1" else 51
+        if (self.crf is not None and not 0 <= self.crf <= worst) or self.gop < 1 or self.threads < 1:
             raise ConfigError(
-                "The video codec needs crf 0 to 63, gop >= 1 and threads >= 1, "
+                f"The video codec {self.canonical} needs crf 0 to {worst}, gop >= 1 and threads >= 1, "
                 f"got {self.crf}, {self.gop}, {self.threads}."
             )
         presets: tuple[str, ...] = _X264_PRESETS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -102,6 +103,8 @@ class WorkerReader:
 
 def _serve(connection: Connection) -> None:
     """Answer requests until the other side hangs up: blocks, then None; or a text that says what went wrong."""
+    # Ctrl+C is for who converts, and ends this process in order; a reader that dies looks like a damaged demo.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader = LocalReader()
     try:
         while True:
@@ -112,5 +115,5 @@ def _serve(connection: Connection) -> None:
                 connection.send(None)
             except DatasetError as error:
                 connection.send(str(error))
-    except (EOFError, OSError, KeyboardInterrupt):
+    except (EOFError, OSError):
         return
