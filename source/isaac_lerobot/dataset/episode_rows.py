@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def read_table(root: Path, info: Info) -> tuple[pa.Table, list[EpisodePlace]]:
     Raises:
         DatasetError: There is none, or a file lacks a column.
     """
-    files = [(path, tables.read_parquet(path)) for _, path in layout.episodes_files(root)]
+    paths = [path for _, path in layout.episodes_files(root)]
+    with ThreadPoolExecutor() as pool:  # many small files, as recorded
+        files = list(zip(paths, pool.map(tables.read_parquet, paths), strict=True))
     if not files:
         raise DatasetError(f"{root} has no episode table.")
     parts = [table.replace_schema_metadata(None) for _, table in files]

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import logging
 import threading
+import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -77,6 +78,8 @@ class DatasetWriter:
         self._opened = opened
         self._pool = BufferPool()
         self._numbers = itertools.count()
+        # An encoder that was just being started by a killed recording must not meet this one's files.
+        self._token = uuid.uuid4().hex[:8]
         self._changed = threading.Condition()
         self._open: set[Episode] = set()
         self._saving: deque[Episode] = deque()
@@ -224,7 +227,7 @@ class DatasetWriter:
             raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
         metadata.check_json(attributes, "attributes of the episode")
         self._need_folder()
-        staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}"
+        staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}-{self._token}"
         try:
             staging.mkdir(parents=True)
         except OSError as error:
