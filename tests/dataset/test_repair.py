@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import resource
 import shutil
 
 import numpy as np
@@ -14,7 +14,7 @@ from recordings import FEATURES, NO_VIDEO, check_read, files_of, record
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, durable, repair_dataset
 from isaac_lerobot.dataset.check import Severity, check_dataset
 from isaac_lerobot.dataset.lock import DatasetLock
-from isaac_lerobot.errors import DatasetError, FeatureError
+from isaac_lerobot.errors import DatasetError, DatasetLockedError, FeatureError
 
 EPISODES = [(0, 3), (1, 2), (2, 4)]
 
@@ -152,17 +152,17 @@ def test_statistics_that_are_damaged_are_computed_anew(root):
     assert after["action"]["mean"] == pytest.approx(before["action"]["mean"])
 
 
-def test_a_full_disk_does_not_lock_the_process_out(root, monkeypatch):
-    write = os.write
-
-    def full(descriptor, content):
-        if content.startswith(b"process "):
-            raise OSError(28, "No space left on device")
-        return write(descriptor, content)
-
-    monkeypatch.setattr(os, "write", full)
-    DatasetLock(root).release()
-    monkeypatch.undo()
+def test_a_disk_that_takes_nothing_does_not_lock_the_process_out(root):
+    """The system refuses to write a byte, as on a full disk: the lock holds without its text, and can be let go."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with DatasetLock(root):
+            assert (root / ".recording.lock").read_bytes() == b""
+            with pytest.raises(DatasetLockedError):
+                DatasetLock(root)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     DatasetWriter.append(root).close()
 
 

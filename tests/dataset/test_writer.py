@@ -302,6 +302,21 @@ def test_a_dataset_that_got_no_episode_is_gone(tmp_path):
     assert DatasetReader(tmp_path / "left").fps == 20
 
 
+def test_an_encoder_of_a_killed_recording_cannot_reach_the_next_ones_files(tmp_path):
+    """One that was just being started when its recording died opens its file later, by a name nobody uses again."""
+    root = tmp_path / "set"
+    with DatasetWriter.create(root, fps=30, features=FEATURES) as writer:
+        record(writer, 0, 2)
+    folders = []
+    for _ in range(2):
+        with DatasetWriter.append(root) as writer:
+            writer.begin_episode("never saved").add_frame(frame(0, 0))
+            folders += [path for path in (root / ".recording").iterdir() if path.is_dir()]
+    first, second = folders
+    assert first != second
+    assert not first.exists()
+
+
 def test_what_create_refuses(tmp_path):
     root = tmp_path / "set"
     with DatasetWriter.create(root, fps=30, features=NO_VIDEO) as writer:

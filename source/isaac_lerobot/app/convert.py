@@ -66,14 +66,16 @@ def run_convert(args: argparse.Namespace) -> int:
         raise ConfigError(f"{backward[0]} is no HDF5 file ({' or '.join(HDF5_SUFFIXES)}).")
     try:
         with _interruptible() as interrupts:
-            code = _to_hdf5(args, sources[0], target) if to_hdf5 else _to_lerobot(args, sources, target)
-            return INTERRUPTED if interrupts else code
+            if to_hdf5:
+                return _to_hdf5(args, sources[0], target, interrupts)
+            return _to_lerobot(args, sources, target, interrupts)
     except KeyboardInterrupt:
-        print("Interrupted. What was converted is kept; the same command goes on from there.", file=sys.stderr)
+        kept = "Nothing was written." if to_hdf5 else "What was converted is kept; the same command goes on from there."
+        print(f"Interrupted. {kept}", file=sys.stderr)
         return INTERRUPTED
 
 
-def _to_lerobot(args: argparse.Namespace, sources: Sequence[Path], root: Path) -> int:
+def _to_lerobot(args: argparse.Namespace, sources: Sequence[Path], root: Path, interrupts: Sequence[int]) -> int:
     from isaac_lerobot.tools.convert import ConvertOptions, convert, make_plan, source_files
     from isaac_lerobot.tools.mapping import Wishes
 
@@ -91,7 +93,7 @@ def _to_lerobot(args: argparse.Namespace, sources: Sequence[Path], root: Path) -
     plan = make_plan(source_files(sources), root, options)
     for note in plan.notes:
         print(note, file=sys.stderr)
-    with _progress_bar(plan.frames) as on_frames:
+    with _progress_bar(plan.frames, interrupts) as on_frames:
         converted = convert(plan, root, options, on_frames)
     for demo, reason in plan.refused:
         print(f"Not converted: {demo}: {reason}.", file=sys.stderr)
@@ -103,12 +105,12 @@ def _to_lerobot(args: argparse.Namespace, sources: Sequence[Path], root: Path) -
     return 1 if plan.refused else 0
 
 
-def _to_hdf5(args: argparse.Namespace, root: Path, target: Path) -> int:
+def _to_hdf5(args: argparse.Namespace, root: Path, target: Path, interrupts: Sequence[int]) -> int:
     from isaac_lerobot.dataset import DatasetReader
     from isaac_lerobot.tools.to_hdf5 import convert_back
 
     dataset = DatasetReader(root)
-    with _progress_bar(dataset.num_frames) as on_frames:
+    with _progress_bar(dataset.num_frames, interrupts) as on_frames:
         written = convert_back(
             dataset, target, success_only=args.success_only, overwrite=args.overwrite, on_frames=on_frames
         )
@@ -116,28 +118,28 @@ def _to_hdf5(args: argparse.Namespace, root: Path, target: Path) -> int:
     return 0
 
 
-_interrupts: list[int] = []
-"""Every Ctrl+C so far. Python drops the exception of one that comes in the middle of a finalizer or a callback."""
-
-
 @contextmanager
 def _interruptible() -> Iterator[list[int]]:
-    """Have Ctrl+C noticed at the next block of frames, wherever it comes."""
+    """Note every Ctrl+C: Python drops the exception of one that comes in the middle of a finalizer or a callback."""
+    interrupts: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        _interrupts.append(number)
+        interrupts.append(number)
         raise KeyboardInterrupt
 
-    _interrupts.clear()
     previous = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield _interrupts
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, previous)
 
 
 @contextmanager
-def _progress_bar(frames: int) -> Iterator[Callable[[int], None]]:
+def _progress_bar(frames: int, interrupts: Sequence[int]) -> Iterator[Callable[[int], None]]:
+    """Show how far a conversion is; what is yielded takes the number of frames since the last call.
+
+    It raises a ``KeyboardInterrupt`` that was dropped.
+    """
     from isaac_lerobot.tools.demo_file import EXTRA
     from isaac_lerobot.tools.dependencies import load
 
@@ -145,7 +147,7 @@ def _progress_bar(frames: int) -> Iterator[Callable[[int], None]]:
     with tqdm.tqdm(total=frames, unit=" frames", desc="Converting", file=sys.stderr) as bar:
 
         def on_frames(count: int) -> None:
-            if _interrupts:
+            if interrupts:
                 raise KeyboardInterrupt
             bar.update(count)
 

@@ -3,7 +3,7 @@
 What a killed recording leaves behind is files that nobody counts (see :mod:`commit`); removing them restores the
 dataset exactly. That is :func:`recover`, which every append does first. :func:`repair_dataset` goes further: where
 counted episodes are damaged (a file lost, a crash of another writer), it keeps the episodes before the first
-damaged one and moves what belongs to later ones into ``.damaged``.
+damaged one. Whatever it takes out of the dataset then, it keeps in ``.damaged``.
 """
 
 from __future__ import annotations
@@ -21,17 +21,9 @@ from isaac_lerobot.dataset.episode_rows import EpisodePlace
 from isaac_lerobot.dataset.features import BOOKKEEPING
 from isaac_lerobot.dataset.lock import DatasetLock
 from isaac_lerobot.dataset.metadata import Info
-from isaac_lerobot.dataset.repair_files import (
-    Files,
-    Step,
-    dropped,
-    frames_in,
-    removal,
-    replace_json,
-    shorten,
-    trim_video,
-)
-from isaac_lerobot.dataset.repair_tasks import collect_tasks, drop_tasks, mend_tasks, needed_tasks
+from isaac_lerobot.dataset.repair_files import Files, Step, removal, shortening, trimming
+from isaac_lerobot.dataset.repair_tasks import collect_tasks, mend_tasks, needed_tasks
+from isaac_lerobot.dataset.single_file import replace_json
 from isaac_lerobot.errors import DatasetError, DatasetLockedError
 
 
@@ -60,7 +52,7 @@ def repair_dataset(root: Path | str, *, dry_run: bool = False) -> list[str]:
                 return [*done, "look at the rest, which is only known then"]
             finish()
         info = metadata.read_info(root)
-        files = Files(root, info.fps)
+        files = Files(root)
         places, damage = _complete_prefix(root, info, files)
         if damage and not places:
             raise DatasetError(f"Nothing can be saved of {root}: {damage}. It is left as it is.")
@@ -100,21 +92,22 @@ def recover(root: Path) -> list[str]:
         finish()
         done.append(text)
     info = metadata.read_info(root)
-    files = Files(root, info.fps)
+    files = Files(root)
     places, damage = _complete_prefix(root, info, files)
     if damage:
         raise DatasetError(
             f"The dataset {root} is damaged: {damage}. `isaac-lerobot repair {root}` keeps the "
             f"{len(places)} episodes before that; with --dry-run it only says what it would do."
         )
-    lost = sorted({task for place in places for task in place.tasks} - set(metadata.read_tasks(root)))
+    tasks = metadata.read_tasks(root)
+    lost = sorted({task for place in places for task in place.tasks} - set(tasks))
     if lost:
         raise DatasetError(
             f"{layout.TASKS} of {root} lacks {', '.join(map(repr, lost[:3]))}, which episodes have. "
             f"`isaac-lerobot repair {root}` puts it together again."
         )
     steps = _clean_up(root, info, places, files, keep_remains=False)
-    for step in [*steps, *drop_tasks(root, info, places), *_mend_statistics(root, info)]:
+    for step in [*steps, *mend_tasks(root, info, places, tasks), *_mend_statistics(root, info)]:
         step.carry_out()
         done.append(step.text)
     durable.remove_tree(root / layout.STAGING)
@@ -175,11 +168,11 @@ def _clean_up(
             partial(_remove_staging, root),
         )
     # Rows first: a video without a row harms nobody, a row without its video does.
-    for path, rows, counted in _table_files(root, places):
+    for path, rows, counted in _table_files(root, places, files):
         if counted == 0:
             yield removal(root, path, "of episodes that were not committed", keep_remains)
         elif counted < rows:
-            yield Step(dropped(rows - counted, "rows", path), partial(shorten, root, path, counted))
+            yield shortening(root, path, counted, rows - counted)
     frames = _frames_per_data_file(places)
     for _, path in list(layout.data_files(root)):
         relative = path.relative_to(root)
@@ -189,7 +182,7 @@ def _clean_up(
             continue
         have = files.frames(relative)
         if isinstance(have, int) and counted < have:
-            yield Step(dropped(have - counted, "rows", relative), partial(shorten, root, relative, counted))
+            yield shortening(root, relative, counted, have - counted)
     videos = {layout.video_file(name, location) for place in places for name, (location, _) in place.videos.items()}
     for name in info.videos:
         for _, path in list(layout.video_files(root, name)):
@@ -206,7 +199,7 @@ def _mend_statistics(root: Path, info: Info) -> Iterator[Step]:
         yield Step("compute stats.json anew from the episode table", partial(_write_statistics, root, info))
 
 
-def _table_files(root: Path, places: Sequence[EpisodePlace]) -> list[tuple[Path, int, int]]:
+def _table_files(root: Path, places: Sequence[EpisodePlace], files: Files) -> list[tuple[Path, int, int]]:
     """Return each episode-table file with its number of rows, and how many of these are counted."""
     counted: dict[Path, int] = {}
     for place in places:
@@ -214,7 +207,7 @@ def _table_files(root: Path, places: Sequence[EpisodePlace]) -> list[tuple[Path,
     found = []
     for _, path in layout.episodes_files(root):
         relative = path.relative_to(root)
-        rows = frames_in(path)
+        rows = files.frames(relative)
         found.append((relative, rows if isinstance(rows, int) else 0, counted.get(relative, 0)))
     return found
 
@@ -241,7 +234,7 @@ def _trim_videos(root: Path, places: Sequence[EpisodePlace], files: Files) -> It
     for path, frames in needed.items():
         have = files.frames(path)
         if isinstance(have, int) and have > frames:
-            yield Step(dropped(have - frames, "frames", path), partial(trim_video, root, path, frames))
+            yield trimming(root, path, frames, have - frames)
 
 
 @contextlib.contextmanager

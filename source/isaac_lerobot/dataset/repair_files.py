@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from isaac_lerobot.dataset import durable, layout, tables
+from isaac_lerobot.dataset import durable, layout
 from isaac_lerobot.dataset.episode_rows import EpisodePlace
 from isaac_lerobot.dataset.mp4 import read_mp4
+from isaac_lerobot.dataset.single_file import replace_parquet
 from isaac_lerobot.dataset.video import find_ffmpeg
 from isaac_lerobot.errors import DatasetError
 
@@ -24,7 +25,12 @@ DAMAGED = Path(".damaged")
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: what to tell the user, and how to do it."""
+    """One thing to do.
+
+    Attributes:
+        text: What to tell the user, starting with a verb: it comes after "Would:" or "Did:".
+        carry_out: Does it.
+    """
 
     text: str
     carry_out: Callable[[], None]
@@ -33,8 +39,8 @@ class Step:
 class Files:
     """Looks at each file of a dataset once, and says whether an episode's part of it is there."""
 
-    def __init__(self, root: Path, fps: int) -> None:
-        self._root, self._fps = root, fps
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._sizes: dict[Path, int | str] = {}
         self._used: dict[Path, int] = {}
 
@@ -50,7 +56,7 @@ class Files:
     def frames(self, path: Path) -> int | str:
         """Return the number of rows or frames of a file inside the dataset, or what is wrong with it."""
         if path not in self._sizes:
-            self._sizes[path] = frames_in(self._root / path)
+            self._sizes[path] = _frames_in(self._root / path)
         return self._sizes[path]
 
     def _short(self, place: EpisodePlace, path: Path, needed: int) -> str:
@@ -62,8 +68,7 @@ class Files:
         return ""
 
 
-def frames_in(path: Path) -> int | str:
-    """Return the number of rows or frames of a file, or what is wrong with it."""
+def _frames_in(path: Path) -> int | str:
     if not path.is_file():
         return "is missing"
     try:
@@ -105,13 +110,25 @@ def _place_in_damaged(root: Path, path: Path) -> Path:
     return next(name for name in itertools.chain([target], names) if not name.exists())
 
 
-def dropped(number: int, what: str, path: Path) -> str:
-    """Say what :func:`shorten` or :func:`trim_video` does."""
-    return f"drop {number} {what} from {path}, and keep the file as it was in {DAMAGED}"
+def shortening(root: Path, path: Path, rows: int, dropped: int) -> Step:
+    """Return the step that keeps the first ``rows`` of a parquet file, and the whole of it in ``.damaged``.
+
+    A kill leaves whole files that nobody counts, so whatever has to be cut out of a file may be worth something.
+    """
+    text = f"drop {dropped} rows from {path}, and keep the file as it was in {DAMAGED}"
+    return Step(text, partial(_shorten, root, path, rows))
 
 
-def shorten(root: Path, path: Path, rows: int) -> None:
-    """Keep the first rows of a parquet file. A kill leaves whole files, so whatever is cut out of one is kept."""
+def trimming(root: Path, path: Path, frames: int, dropped: int) -> Step:
+    """Return the step that keeps the first ``frames`` of a video, and the whole of it in ``.damaged``.
+
+    Nothing is encoded anew: a video whose pictures are not stored in the order they are shown stays as it is.
+    """
+    text = f"cut {dropped} frames off {path} if copying can do it, and keep the file as it was in {DAMAGED}"
+    return Step(text, partial(_trim, root, path, frames))
+
+
+def _shorten(root: Path, path: Path, rows: int) -> None:
     keep_copy(root, path)
     with pq.ParquetFile(root / path) as file:
         groups = [file.read_row_group(number) for number in range(file.num_row_groups)]
@@ -123,35 +140,14 @@ def shorten(root: Path, path: Path, rows: int) -> None:
     replace_parquet(root, path, [group for group in kept if len(group)], schema)
 
 
-def trim_video(root: Path, path: Path, frames: int) -> None:
-    """Keep the first frames of a video, without encoding anew; the whole one is kept in ``.damaged``."""
+def _trim(root: Path, path: Path, frames: int) -> None:
     staged = root / layout.STAGING / path.name
     durable.make_folder(staged.parent)
     command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", "-i", str(root / path)]
     command += ["-map", "0:v", "-c", "copy", "-frames:v", str(frames), "-movflags", "+faststart", str(staged)]
     done = subprocess.run(command, capture_output=True, check=False, start_new_session=True)
-    # Pictures that are not stored in the order they are shown cannot be cut by copying; the video stays as it is then.
     if done.returncode == 0 and read_mp4(staged).frames == frames:
         durable.sync_file(staged)
         keep_copy(root, path)
         durable.replace(staged, root / path)
         durable.sync_folder((root / path).parent)
-
-
-def replace_json(root: Path, path: Path, content: object) -> None:
-    """Replace a JSON file of a dataset in one durable step."""
-    durable.make_folder(root / layout.STAGING)
-    staged = root / layout.STAGING / path.name
-    durable.write_json(staged, content)
-    durable.replace(staged, root / path)
-    durable.sync_folder((root / path).parent)
-
-
-def replace_parquet(root: Path, path: Path, content: Sequence[pa.Table], schema: pa.Schema) -> None:
-    """Replace a parquet file of a dataset in one durable step."""
-    durable.make_folder(root / layout.STAGING)
-    staged = root / layout.STAGING / path.name
-    tables.write_parquet(staged, content, schema)
-    durable.sync_file(staged)
-    durable.replace(staged, root / path)
-    durable.sync_folder((root / path).parent)

@@ -10,7 +10,8 @@ from pathlib import Path
 from isaac_lerobot.dataset import layout, metadata, tables
 from isaac_lerobot.dataset.episode_rows import EpisodePlace
 from isaac_lerobot.dataset.metadata import Info
-from isaac_lerobot.dataset.repair_files import Step, keep_copy, replace_json, replace_parquet
+from isaac_lerobot.dataset.repair_files import DAMAGED, Step, keep_copy
+from isaac_lerobot.dataset.single_file import replace_json, replace_parquet
 from isaac_lerobot.errors import DatasetError
 
 
@@ -20,10 +21,7 @@ def collect_tasks(root: Path, places: Sequence[EpisodePlace]) -> list[str]:
     Raises:
         DatasetError: Nothing tells which text a row means.
     """
-    try:
-        tasks = metadata.read_tasks(root)
-    except DatasetError:
-        tasks = []
+    tasks = _readable_tasks(root)
     if {task for place in places for task in place.tasks} <= set(tasks):
         return tasks
     found: dict[int, str] = {}
@@ -49,30 +47,36 @@ def needed_tasks(places: Sequence[EpisodePlace], tasks: Sequence[str]) -> int:
     return max((number + 1 for number, task in enumerate(tasks) if task in used), default=0)
 
 
-def drop_tasks(root: Path, info: Info, places: Sequence[EpisodePlace]) -> Iterator[Step]:
-    """Yield the step that removes task texts of episodes that were never committed."""
-    tasks = metadata.read_tasks(root)
-    kept = max(info.total_tasks, needed_tasks(places, tasks))
-    if len(tasks) > kept:
-        yield Step(f"drop {len(tasks) - kept} tasks that no episode uses", partial(_write_tasks, root, tasks[:kept]))
-
-
 def mend_tasks(root: Path, info: Info, places: Sequence[EpisodePlace], tasks: Sequence[str]) -> Iterator[Step]:
-    """Yield the steps that make the task file hold what the episodes use."""
-    try:
-        have = metadata.read_tasks(root)
-    except DatasetError:
-        have = []
+    """Yield the steps that make the task file hold what the episodes use, and ``info.json`` count it.
+
+    Args:
+        root: Folder of the dataset.
+        info: What it counts.
+        places: Its episodes.
+        tasks: What :func:`collect_tasks` found.
+    """
+    have = _readable_tasks(root)
     kept = list(tasks[: max(info.total_tasks, needed_tasks(places, tasks))])
-    if have != kept:
-        text = f"write {layout.TASKS} with {len(kept)} tasks instead of {len(have)}"
-        yield Step(text, partial(_replace_tasks, root, kept))
+    if have[: len(kept)] != kept:
+        text = f"put {layout.TASKS} together again, {len(kept)} tasks, and keep the file as it was in {DAMAGED}"
+        yield Step(text, partial(_rewrite_tasks, root, kept))
+    elif len(have) > len(kept):
+        # Texts of episodes that were never committed: nothing refers to them.
+        yield Step(f"drop {len(have) - len(kept)} tasks that no episode uses", partial(_write_tasks, root, kept))
     if info.total_tasks != len(kept):
         changed = replace(info, total_tasks=len(kept))
         yield Step(f"set total_tasks to {len(kept)}", partial(replace_json, root, layout.INFO, changed.to_json()))
 
 
-def _replace_tasks(root: Path, tasks: Sequence[str]) -> None:
+def _readable_tasks(root: Path) -> list[str]:
+    try:
+        return metadata.read_tasks(root)
+    except DatasetError:
+        return []
+
+
+def _rewrite_tasks(root: Path, tasks: Sequence[str]) -> None:
     if (root / layout.TASKS).is_file():
         keep_copy(root, layout.TASKS)
     _write_tasks(root, tasks)

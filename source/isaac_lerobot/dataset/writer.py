@@ -22,6 +22,7 @@ from isaac_lerobot.dataset.encoder import BufferPool
 from isaac_lerobot.dataset.episode import Episode, EpisodeTaker
 from isaac_lerobot.dataset.features import Feature
 from isaac_lerobot.dataset.opening import OpenDataset
+from isaac_lerobot.dataset.single_file import replace_json
 from isaac_lerobot.dataset.video import VideoCodec
 from isaac_lerobot.errors import DatasetError, FeatureError
 
@@ -276,12 +277,8 @@ class DatasetWriter:
         metadata.check_json(changes, "attributes of the dataset")
         own = metadata.read_own(self.root)
         own["attributes"] = {**own.get("attributes", {}), **changes}
-        staged = self.root / layout.STAGING / "attributes.json"
         try:
-            durable.make_folder(staged.parent)
-            durable.write_json(staged, own)
-            durable.replace(staged, self.root / layout.OWN_METADATA)
-            durable.sync_folder(self.root / "meta")
+            replace_json(self.root, layout.OWN_METADATA, own)
         except OSError as error:
             raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
 

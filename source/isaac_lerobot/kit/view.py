@@ -174,9 +174,11 @@ def view(status: Status) -> View:
 
     keys = key_hints(config.teleop_device) if (device := _device(status)) is not None and device.available else {}
 
-    def button(text: str, *commands: type[Command], only_if: bool = True, key: TeleopEvent | None = None) -> ButtonView:
+    def button(
+        command: type[Command], text: str = "", *, only_if: bool = True, key: TeleopEvent | None = None
+    ) -> ButtonView:
         hint = f"   [{keys[key]}]" if key in keys else ""
-        return ButtonView(text + hint, only_if and any(command in status.allowed for command in commands))
+        return ButtonView((text or command.label) + hint, only_if and command in status.allowed)
 
     return View(
         tone=_TONES[status.state],
@@ -194,22 +196,20 @@ def view(status: Status) -> View:
         message=status.message.text,
         message_severity=status.message.severity,
         hint=missing or _device_problem(status),
-        load=button(
-            "Load again" if offer and offer.task == config.task else "Load", OpenTask, only_if=bool(config.task)
-        ),
-        close=button("Close task", CloseTask),
-        list_tasks=button("List tasks", ListTasks),
-        record=button("Record", Start, only_if=not missing, key=TeleopEvent.START),
+        load=button(OpenTask, "Load again" if offer and offer.task == config.task else "", only_if=bool(config.task)),
+        close=button(CloseTask),
+        list_tasks=button(ListTasks),
+        record=button(Start, only_if=not missing, key=TeleopEvent.START),
         pause=(
-            button("Resume", Resume, key=TeleopEvent.START)
+            button(Resume, key=TeleopEvent.START)
             if status.state is SessionState.PAUSED
-            else button("Pause", Pause, key=TeleopEvent.STOP)
+            else button(Pause, key=TeleopEvent.STOP)
         ),
-        success=button("Success", End, key=TeleopEvent.SUCCESS),
-        failure=button("Failure", End, key=TeleopEvent.FAILURE),
-        discard=button("Discard", Discard, key=TeleopEvent.DISCARD),
-        finish=button("Finish dataset", Finish),
-        reset=button("Reset scene", Reset),
+        success=button(End, "Success", key=TeleopEvent.SUCCESS),
+        failure=button(End, "Failure", key=TeleopEvent.FAILURE),
+        discard=button(Discard, key=TeleopEvent.DISCARD),
+        finish=button(Finish),
+        reset=button(Reset),
         task=config.task,
         tasks=status.tasks,
         task_editable=OpenTask in status.allowed,

@@ -429,8 +429,8 @@ class Session:
     def _begin(self, env_id: int) -> RunningEpisode:
         export, offer = self._export, self._loaded()
         description = self.config.task_description or offer.description or offer.task
-        writer = export.begin(description) if export else None
-        return self._episodes.begin(env_id, writer, self._running_host().snapshot(env_id))
+        initial = self._running_host().snapshot(env_id)
+        return self._episodes.begin(env_id, export.begin(description) if export else None, initial)
 
     def _running_host(self) -> Host:
         if self._host is None:

@@ -76,11 +76,11 @@ class Driver:
                 return wait
             self._step()
             return self._pace.remaining()
-        except (DatasetError, DeviceError) as error:
-            if isinstance(error, DeviceError):
-                self._guarded(self._close_source)  # the next start opens the device anew
-            self.session.interrupt(error)
-            self._guarded(self._reset_all)
+        except DeviceError as error:
+            self._guarded(self._close_source)  # the next start opens the device anew
+            self._interrupt(error)
+        except DatasetError as error:
+            self._interrupt(error)
         except IsaacLeRobotError as error:
             self._guarded(self.close)
             self.session.fail(str(error))
@@ -200,6 +200,10 @@ class Driver:
         if self._recorder is None:
             raise TaskError("No task is loaded.")
         return self._recorder
+
+    def _interrupt(self, error: IsaacLeRobotError) -> None:
+        self.session.interrupt(error)
+        self._guarded(self._reset_all)
 
     def _reset_all(self) -> None:
         if self._recorder is not None:
