@@ -24,13 +24,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Attachment": "sim.attach",
-    "LeRobotDatasetFileHandler": "sim.file_handler",
-    "LeRobotRecorderManagerCfg": "sim.recorder_manager_cfg",
+    "Attachment": "sim.attach.attachment",
+    "LeRobotDatasetFileHandler": "sim.manager.file_handler",
+    "LeRobotRecorderManagerCfg": "sim.manager.cfg",
     "RecordingConfig": "recording",
-    "attach": "sim.attach",
-    "attach_when_created": "sim.attach_watch",
-    "register": "sim.registration",
+    "attach": "sim.attach.attachment",
+    "attach_when_created": "sim.attach.watch",
+    "register": "sim.manager.register",
 }
 
 

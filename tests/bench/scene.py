@@ -19,7 +19,7 @@ def render(target: Path, frames: int, width: int, height: int) -> None:
 
     import isaac_lerobot.app.demo_task as demo_task
     from isaac_lerobot.app.demo_task.env_cfg import PickCubeEnvCfg
-    from isaac_lerobot.sim.teleop import make_source
+    from isaac_lerobot.sim.drive.devices import make_source
 
     cfg = PickCubeEnvCfg()
     cfg.seed = 0

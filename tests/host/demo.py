@@ -30,7 +30,7 @@ class Operator:
     """Presses the panel's buttons and watches the recording, as a person would."""
 
     def __init__(self, kit: KitHost) -> None:
-        from isaac_lerobot.kit.recorder import current
+        from isaac_lerobot.kit.app import current
 
         recorder = current()
         if recorder is None:

@@ -21,7 +21,7 @@ from isaac_lerobot.recording import (
     TermOffer,
 )
 from isaac_lerobot.recording.permission import allowed_commands
-from isaac_lerobot.sim.teleop.bindings import KEYBOARD_HELP
+from isaac_lerobot.sim.drive.devices.bindings import KEYBOARD_HELP
 
 TASKS = (
     "Isaac-Ant",
@@ -176,7 +176,7 @@ def stills() -> dict[str, Status]:
 def main(folder: Path) -> None:
     """Draw every state, narrow and wide."""
     host = KitHost(extensions=[], size=(1400, 1200))
-    from isaac_lerobot.kit.panel import TITLE, Panel
+    from isaac_lerobot.kit.panel.panel import TITLE, Panel
 
     for name, status in stills().items():
         panel = Panel(Still(status))  # type: ignore[arg-type]

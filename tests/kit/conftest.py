@@ -32,7 +32,7 @@ def open_recorder(kit):
         for name, value in values.items():
             settings.set(f"{recorder_settings.ROOT}/{name}", value)
         kit.enable(RECORDER)
-        from isaac_lerobot.kit.recorder import current
+        from isaac_lerobot.kit.app import current
 
         kit.until(current, 30, "the open recorder")
         kit.place(WINDOW, 0, 0, 460, 800)

@@ -60,6 +60,6 @@ class Operator:
 
     def look(self) -> None:
         """Let what was asked be done and drawn: more than a redraw period."""
-        from isaac_lerobot.kit.panel import REFRESH_PERIOD
+        from isaac_lerobot.kit.panel.panel import REFRESH_PERIOD
 
         self.kit.wait(1.5 * REFRESH_PERIOD)

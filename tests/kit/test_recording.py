@@ -41,7 +41,7 @@ def steps(open_recorder):
 
 
 def test_record_by_hand(open_recorder, steps, tmp_path):
-    from isaac_lerobot.kit.recorder import current
+    from isaac_lerobot.kit.app import current
 
     root = tmp_path / "cube"
     operator = open_recorder(task=TASK, seed=1, step_hz=0)

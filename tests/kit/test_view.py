@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from host.draw_panel import OFFER, RECORDING, Still, stills
-from isaac_lerobot.kit.view import Tone, view
+from isaac_lerobot.kit.panel.view import Tone, view
 from isaac_lerobot.recording import Counts, RecordingConfig, SessionState, Status
 
 BUTTONS = ("load", "close", "record", "pause", "success", "failure", "discard", "finish", "reset")

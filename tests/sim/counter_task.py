@@ -26,7 +26,7 @@ from isaaclab.sim import SimulationCfg
 from isaaclab.utils import configclass
 from isaaclab_newton.physics import MJWarpSolverCfg, NewtonCfg
 
-from isaac_lerobot.sim.teleop import TeleopEvent
+from isaac_lerobot.sim.drive.devices import TeleopEvent
 
 TASK_ID = "Counter-v0"
 ACTION_NAMES = ("global", "local")

@@ -10,8 +10,8 @@ import numpy as np
 
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.app.demo_task.operator import PickCubeOperator
-from isaac_lerobot.sim.success_term import SUCCESS
-from isaac_lerobot.sim.teleop import TeleopEvent
+from isaac_lerobot.sim.drive.devices import TeleopEvent
+from isaac_lerobot.sim.env.success_term import SUCCESS
 
 TASK_ID = "Impatient-Pick-Cube-v0"
 

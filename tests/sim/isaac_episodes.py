@@ -10,8 +10,8 @@ import torch
 from isaaclab.managers import TerminationTermCfg
 from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
 
-from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
-from isaac_lerobot.sim.streamed_episode import STREAMED
+from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
+from isaac_lerobot.sim.manager.streamed import STREAMED
 from sim.counter_task import CounterSource
 
 SUCCESS_PERIOD = 19

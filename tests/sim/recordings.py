@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from isaac_lerobot.recording import RecordingConfig, Session, SessionState, Status
 from isaac_lerobot.recording.automatic import AutomaticRecording
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.drive.driver import Driver
 
 
 def run(driver: Driver, timeout: float = 300.0) -> Status:

@@ -14,8 +14,8 @@ import isaac_lerobot
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, TaskError
 from isaac_lerobot.recording import Discard, End, Outcome, Pause, Resume, Session, SessionState, Start
-from isaac_lerobot.sim.attach_watch import attach_when_created
-from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+from isaac_lerobot.sim.attach.watch import attach_when_created
+from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 from sim import counter_task, direct_task
 from sim.counter_task import CounterSource, expected_action
 from sim.isaac_episodes import assert_equal, load_all, play, success_term

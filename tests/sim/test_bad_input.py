@@ -3,7 +3,7 @@
 import pytest
 
 from isaac_lerobot.recording import Configure, Finish, OpenTask, SessionState, Severity, Start
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.drive.driver import Driver
 from sim import counter_task
 from sim.recordings import session_for, tick_until
 

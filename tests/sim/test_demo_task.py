@@ -13,7 +13,7 @@ import torch
 
 import isaac_lerobot
 from isaac_lerobot.app.demo_task import TASK_ID
-from isaac_lerobot.sim.teleop import make_source
+from isaac_lerobot.sim.drive.devices import make_source
 
 WITHOUT_PICTURES = {
     "scene.front": None,

@@ -17,7 +17,7 @@ from isaac_lerobot.recording import (
     Severity,
     Start,
 )
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.drive.driver import Driver
 from sim import counter_task
 from sim.lever import Lever, add_lever
 from sim.recordings import columns, episode_table, run, session_for, tick_until

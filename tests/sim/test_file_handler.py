@@ -12,10 +12,10 @@ from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManager
 from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
 
 from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.episode_data.layout import EpisodeLayout, Part
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
-from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
-from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler, dataset_folder
-from isaac_lerobot.sim.streamed_episode import STREAMED, StreamedEpisode, StreamSchema
+from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler, dataset_folder
+from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode, StreamSchema
 from lerobot_reader import LerobotReader
 from sim.counter_task import TASK_ID
 from sim.isaac_episodes import BothHandlers, assert_equal, assert_same_episode, load_all, play, success_term

@@ -81,7 +81,7 @@ def test_using_the_handler():
 
 
 def test_modifying_recording_scripts():
-    from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+    from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 
     names = run("Modifying Recording Scripts")
     assert names["recorder_cfg"].dataset_file_handler_class_type is LeRobotDatasetFileHandler

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from isaac_lerobot.recording import SessionState
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.drive.driver import Driver
 from sim import counter_task
 from sim.recordings import by_episode, columns, episode_table, run, session_for
 

@@ -21,7 +21,7 @@ from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.check import check_dataset
 from isaac_lerobot.errors import ConfigError, DeviceError
 from isaac_lerobot.recording import RecordingConfig
-from isaac_lerobot.sim.tasks import load_env_cfg
+from isaac_lerobot.sim.env.tasks import load_env_cfg
 
 COMMAND = [sys.executable, "-m", "isaac_lerobot.app.cli"]
 

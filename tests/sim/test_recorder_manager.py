@@ -15,8 +15,8 @@ from isaaclab.utils.datasets import HDF5DatasetFileHandler
 
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, TaskError
-from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
-from isaac_lerobot.sim.recorder_manager_cfg import LeRobotRecorderManagerCfg
+from isaac_lerobot.sim.manager.cfg import LeRobotRecorderManagerCfg
+from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 from sim.counter_task import TASK_ID, CounterSource
 from sim.isaac_episodes import BothHandlers, assert_same_episode, load_all, play, success_term
 

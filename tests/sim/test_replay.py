@@ -17,8 +17,8 @@ from isaac_lerobot.app.replay import run_replay
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter
 from isaac_lerobot.errors import DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording import SessionState
-from isaac_lerobot.sim.driver import Driver
-from isaac_lerobot.tools.replay import Replay
+from isaac_lerobot.sim.drive.driver import Driver
+from isaac_lerobot.sim.drive.replay import Replay
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from lever import Lever, add_lever
 
 from isaac_lerobot.app.demo_task import TASK_ID as PICK_CUBE
 from isaac_lerobot.errors import DeviceError
-from isaac_lerobot.sim.teleop import EventQueue, TeleopEvent, available_devices, make_source
-from isaac_lerobot.sim.teleop.action_range import action_range
-from isaac_lerobot.sim.teleop.wander import LEG_STEPS
+from isaac_lerobot.sim.drive.devices import EventQueue, TeleopEvent, available_devices, make_source
+from isaac_lerobot.sim.drive.devices.action_range import action_range
+from isaac_lerobot.sim.drive.devices.wander import LEG_STEPS
 
 WITHOUT_PICTURES = {
     "scene.front": None,

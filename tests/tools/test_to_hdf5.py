@@ -62,7 +62,7 @@ def test_there_and_back_is_the_same_file(tmp_path, run, version):
 
 
 def test_our_own_handler_loads_what_was_converted(tmp_path, run):
-    from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+    from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 
     demos = [demo(number, 8, mimic=True) for number in range(2)]
     source = write_file(tmp_path / "in.hdf5", demos, success=[True, False], seeds=[7, 8])
@@ -160,7 +160,7 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path, run):
 
 
 def test_demos_keep_their_names(tmp_path, run):
-    from isaac_lerobot.sim.file_handler import LeRobotDatasetFileHandler
+    from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 
     source = write_file(tmp_path / "in.hdf5", [demo(number, 4 + number) for number in range(3)])
     with h5py.File(source, "a") as file:

@@ -60,7 +60,7 @@ def run_record_demos(args: argparse.Namespace) -> int:
         check_installed(["h5py"], "Recording to HDF5")
     require_isaac_lab()
     from isaac_lerobot.recording import RecordingConfig
-    from isaac_lerobot.sim.tasks import load_env_cfg
+    from isaac_lerobot.sim.env.tasks import load_env_cfg
 
     config = RecordingConfig.from_mapping(
         {

@@ -18,9 +18,9 @@ from isaac_lerobot.app.record_demos_setup import (
     without_cameras,
 )
 from isaac_lerobot.recording.success import SuccessCounter
-from isaac_lerobot.sim.pace import Pace
-from isaac_lerobot.sim.success_term import SUCCESS, InertSuccessTerm
-from isaac_lerobot.sim.teleop import TeleopEvent, TeleopSource, make_source
+from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, make_source
+from isaac_lerobot.sim.drive.pace import Pace
+from isaac_lerobot.sim.env.success_term import SUCCESS, InertSuccessTerm
 
 _RENDER_PERIOD = 0.033
 """How long the picture may stand still while the next step is waited for [s]."""
@@ -168,7 +168,7 @@ def _recorders(task: str) -> Any:
     from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManagerCfg
     from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
 
-    from isaac_lerobot.sim.tasks import task_kwargs
+    from isaac_lerobot.sim.env.tasks import task_kwargs
 
     entry_point = "demo_recorder_cfg_entry_point"
     return (

@@ -21,7 +21,7 @@ from isaac_lerobot.recording import (
     TaskOffer,
 )
 from isaac_lerobot.recording.automatic import AutomaticRecording
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.drive.driver import Driver
 
 _MAIN_GROUP = "policy"
 

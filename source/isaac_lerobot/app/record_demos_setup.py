@@ -26,8 +26,8 @@ def choose_device(env_cfg: Any, task: str, asked: str | None, *, has_window: boo
     Raises:
         DeviceError: There is no such device, or it cannot be used here; says what can.
     """
-    from isaac_lerobot.sim.teleop import available_devices
-    from isaac_lerobot.sim.teleop.window import missing_window
+    from isaac_lerobot.sim.drive.devices import available_devices
+    from isaac_lerobot.sim.drive.devices.window import missing_window
 
     name = asked or ("isaac_teleop" if getattr(env_cfg, "isaac_teleop", None) is not None else "keyboard")
     offers = {offer.name: offer for offer in available_devices(env_cfg, task)}

@@ -13,7 +13,7 @@ from isaac_lerobot.errors import DatasetError, TaskError
 
 if TYPE_CHECKING:
     from isaac_lerobot.dataset import DatasetReader
-    from isaac_lerobot.tools.replay import Replay, ReplayReport
+    from isaac_lerobot.sim.drive.replay import Replay, ReplayReport
 
 TOLERANCE = 0.01
 """How far a pose or a joint may be off after a replay: what Isaac Lab's own ``replay_demos.py`` allows [m, rad]."""
@@ -105,7 +105,7 @@ def _task(args: argparse.Namespace, dataset: DatasetReader) -> str:
 def _env_cfg(args: argparse.Namespace, dataset: DatasetReader) -> Any:
     require_isaac_lab()
     from isaac_lerobot.recording import RecordingConfig
-    from isaac_lerobot.sim.tasks import load_env_cfg
+    from isaac_lerobot.sim.env.tasks import load_env_cfg
 
     config = RecordingConfig(
         task=_task(args, dataset), task_packages=tuple(args.task_packages), device=asked_device(args)
@@ -119,7 +119,7 @@ def _env_cfg(args: argparse.Namespace, dataset: DatasetReader) -> Any:
 def _play_all(args: argparse.Namespace, dataset: DatasetReader, episodes: Sequence[int], env_cfg: Any) -> int:
     import gymnasium
 
-    from isaac_lerobot.tools.replay import Replay
+    from isaac_lerobot.sim.drive.replay import Replay
 
     task = _task(args, dataset)
     try:

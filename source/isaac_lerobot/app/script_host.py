@@ -14,7 +14,7 @@ from isaac_lerobot.app.exit_codes import AFTER_SIGNAL
 from isaac_lerobot.recording import Quit, RecordingConfig, Session
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import ProgressLine
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.drive.driver import Driver
 
 
 def record(config: RecordingConfig, stream: TextIO = sys.stderr) -> int:

@@ -16,7 +16,7 @@ def add_tasks_options(parser: argparse.ArgumentParser) -> None:
 def run_tasks(args: argparse.Namespace) -> int:
     """Print a task per line."""
     require_isaac_lab()
-    from isaac_lerobot.sim.tasks import list_tasks
+    from isaac_lerobot.sim.env.tasks import list_tasks
 
     print("\n".join(list_tasks(args.task_packages)))
     return 0

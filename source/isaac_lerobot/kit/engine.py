@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from isaac_lerobot.recording import Quit, RecordingConfig, Session, SessionState
-from isaac_lerobot.sim.attach_watch import attach_when_created
-from isaac_lerobot.sim.driver import Driver
+from isaac_lerobot.sim.attach.watch import attach_when_created
+from isaac_lerobot.sim.drive.driver import Driver
 
 _ATTACH_PERIOD = 0.1
 """How often to look whether a script has made an environment [s]."""
@@ -79,7 +79,7 @@ def register_with_isaac_lab() -> bool:
     """Make our file handler known to Isaac Lab once somebody has imported that; return whether this has happened."""
     if "isaaclab.utils" not in sys.modules:
         return False
-    from isaac_lerobot.sim.registration import register
+    from isaac_lerobot.sim.manager.register import register
 
     register()
     return True

@@ -16,7 +16,7 @@ import omni.ext
 import omni.kit.app
 
 if TYPE_CHECKING:
-    from isaac_lerobot.kit.recorder import Recorder
+    from isaac_lerobot.kit.app import Recorder
 
 
 class RecorderExtension(omni.ext.IExt):  # type: ignore[misc]
@@ -44,7 +44,7 @@ class RecorderExtension(omni.ext.IExt):  # type: ignore[misc]
         if self._waiting is None or not _app_stands():
             return
         self._waiting = None
-        from isaac_lerobot.kit.recorder import Recorder
+        from isaac_lerobot.kit.app import Recorder
 
         self._recorder = Recorder(self._folder)
 

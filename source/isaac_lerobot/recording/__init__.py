@@ -14,6 +14,7 @@ from isaac_lerobot.recording.commands import (
     Quit,
     Reset,
     Resume,
+    SessionState,
     Start,
 )
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
@@ -22,7 +23,7 @@ from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, TaskOffer, T
 from isaac_lerobot.recording.preset import find_preset, read_preset
 from isaac_lerobot.recording.selection import Selection, select
 from isaac_lerobot.recording.session import Session
-from isaac_lerobot.recording.status import Counts, Message, SessionState, Severity, Status
+from isaac_lerobot.recording.status import Counts, Message, Severity, Status
 
 __all__ = [
     "CameraOffer",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from isaac_lerobot.recording.commands import Command, OpenTask, Start
+from isaac_lerobot.recording.commands import Command, OpenTask, SessionState, Start
 from isaac_lerobot.recording.session import Session
-from isaac_lerobot.recording.status import SessionState, Severity
+from isaac_lerobot.recording.status import Severity
 
 
 class AutomaticRecording:

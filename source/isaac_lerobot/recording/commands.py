@@ -1,7 +1,8 @@
 """What a person, a key, a script or a setting may ask of a session.
 
 Commands are plain values: whoever asks puts one into the session's queue, and it is carried out between two
-simulation steps. The panel, the keyboard and the headless host therefore share one path.
+simulation steps. The panel, the keyboard and the headless host therefore share one path. Each kind of command says in
+which states it makes sense.
 """
 
 from __future__ import annotations
@@ -10,6 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
+
+
+class SessionState(Enum):
+    """Where a session stands; see ``docs/`` for the transitions."""
+
+    IDLE = "idle"
+    LOADING = "loading"
+    READY = "ready"
+    RECORDING = "recording"
+    PAUSED = "paused"
+    SAVING = "saving"
+    FINISHED = "finished"
+    ERROR = "error"
 
 
 class Outcome(Enum):
@@ -25,15 +39,24 @@ class Outcome(Enum):
         return {Outcome.SUCCESS: True, Outcome.FAILURE: False, Outcome.UNDECIDED: None}[self]
 
 
+RUNNING = frozenset({SessionState.RECORDING, SessionState.PAUSED})
+"""States in which a recording runs."""
+
+_UNOCCUPIED = frozenset({SessionState.READY, SessionState.FINISHED})
+_ANYWHERE = frozenset(SessionState) - {SessionState.LOADING, SessionState.SAVING}
+
+
 @dataclass(frozen=True)
 class Command:
     """Base of all commands.
 
     Attributes:
         label: What it is called on the panel, and in messages.
+        states: In which states it makes sense.
     """
 
     label: ClassVar[str] = ""
+    states: ClassVar[frozenset[SessionState]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,7 @@ class ListTasks(Command):
     """Look up which tasks are registered (slow the first time: it imports them)."""
 
     label = "List tasks"
+    states = _ANYWHERE
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,7 @@ class Configure(Command):
     """
 
     label = "Changing a setting"
+    states = _ANYWHERE
 
     changes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,6 +86,7 @@ class OpenTask(Command):
     """Build the environment of the configured task."""
 
     label = "Load"
+    states = _UNOCCUPIED | {SessionState.IDLE, SessionState.ERROR}
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,7 @@ class CloseTask(Command):
     """Close the environment and the dataset."""
 
     label = "Close task"
+    states = _UNOCCUPIED | {SessionState.ERROR}
 
 
 @dataclass(frozen=True)
@@ -75,6 +102,7 @@ class Start(Command):
     """Record from the next step on, opening the dataset if it is not open."""
 
     label = "Record"
+    states = _UNOCCUPIED
 
 
 @dataclass(frozen=True)
@@ -82,6 +110,7 @@ class Pause(Command):
     """Hold the simulation in the middle of the episode."""
 
     label = "Pause"
+    states = frozenset({SessionState.RECORDING})
 
 
 @dataclass(frozen=True)
@@ -89,6 +118,7 @@ class Resume(Command):
     """Go on with the episode that was paused."""
 
     label = "Resume"
+    states = frozenset({SessionState.PAUSED})
 
 
 @dataclass(frozen=True)
@@ -100,6 +130,7 @@ class End(Command):
     """
 
     label = "Success or Failure"
+    states = RUNNING
 
     outcome: Outcome
 
@@ -109,6 +140,7 @@ class Discard(Command):
     """Throw the running episode away and reset."""
 
     label = "Discard"
+    states = RUNNING
 
 
 @dataclass(frozen=True)
@@ -116,6 +148,7 @@ class Reset(Command):
     """Reset the environment while nothing is being recorded."""
 
     label = "Reset scene"
+    states = _UNOCCUPIED
 
 
 @dataclass(frozen=True)
@@ -123,6 +156,7 @@ class Finish(Command):
     """Complete the dataset: keep a running episode as undecided, wait for the encoders, join the files."""
 
     label = "Finish dataset"
+    states = RUNNING
 
 
 @dataclass(frozen=True)
@@ -130,3 +164,28 @@ class Quit(Command):
     """Throw a running episode away, complete the dataset and leave."""
 
     label = "Quit"
+    states = frozenset(SessionState)
+
+
+def allowed_commands(state: SessionState, *, dataset_open: bool, has_frames: bool) -> set[type[Command]]:
+    """Return the kinds of command that make sense now.
+
+    Args:
+        state: Where the session stands.
+        dataset_open: Whether there is a dataset to be finished.
+        has_frames: Whether an episode with frames is running.
+    """
+    allowed = {kind for kind in Command.__subclasses__() if state in kind.states}
+    if dataset_open and state in (SessionState.READY, SessionState.ERROR):
+        allowed.add(Finish)
+    if not has_frames:
+        allowed.discard(End)
+    return allowed
+
+
+def refusal(command: Command, state: SessionState) -> str:
+    """Say why a command that is not among :func:`allowed_commands` is not carried out."""
+    if isinstance(command, End) and state in command.states:
+        return "There is no frame yet, so there is no episode to end."
+    wanted = ", ".join(other.value for other in SessionState if other in command.states)
+    return f"{command.label} is not possible while {state.value}; it is while {wanted}."

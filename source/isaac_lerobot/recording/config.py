@@ -129,6 +129,37 @@ class RecordingConfig(BaseModel):
         return self.from_mapping({**{name: getattr(self, name) for name in self.model_fields_set}, **changes}, origin)
 
 
+_FIXED_BY_THE_DATASET = frozenset(
+    {"dataset", "overwrite", "cameras", "state_keys", "observation_keys", "robot_type", "codec", "export"}
+)
+"""Fields that an open dataset has settled."""
+
+_READ_AT_START = frozenset({"teleop_device", "num_success_steps", "step_hz"})
+"""Fields that a running recording has settled."""
+
+
+def check_change(old: RecordingConfig, new: RecordingConfig, *, running: bool, dataset_open: bool) -> None:
+    """Make sure that the configuration can be changed now.
+
+    Args:
+        old: As it is.
+        new: As it is to become.
+        running: Whether a recording is running.
+        dataset_open: Whether the dataset is open.
+
+    Raises:
+        ConfigError: A field is settled already; says which, and what to do.
+    """
+
+    def changed(names: frozenset[str]) -> list[str]:
+        return sorted(name for name in names if getattr(new, name) != getattr(old, name))
+
+    if running and (late := changed(_READ_AT_START)):
+        raise ConfigError(f"{', '.join(late)}: read when a recording starts. Finish this one first.")
+    if dataset_open and (settled := changed(_FIXED_BY_THE_DATASET)):
+        raise ConfigError(f"{', '.join(settled)}: settled by the open dataset. Finish it first.")
+
+
 def _explain(error: _ValidationError, origin: str) -> str:
     fields = RecordingConfig.model_fields
     lines = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,38 @@ class Export:
         if holds_dataset(root) and not overwrite:
             return DatasetWriter.append(root, **self._schema, **notices)
         return DatasetWriter.create(root, **self._schema, overwrite=overwrite, attributes=self._attributes, **notices)
+
+
+class Completion:
+    """Waits for the encoders, joins the files and lets go of the datasets, in a thread of its own.
+
+    Args:
+        export: What to complete.
+
+    Attributes:
+        error: Why it could not be completed, once :attr:`done`; None if it was.
+    """
+
+    def __init__(self, export: Export) -> None:
+        self.error: Exception | None = None
+        self._export = export
+        self._thread = threading.Thread(target=self._run, name="complete dataset")
+        self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to an end."""
+        return not self._thread.is_alive()
+
+    def wait(self) -> None:
+        """Wait until it has."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._export.close()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the host's thread is to hear of it
+            self.error = error
 
 
 def check_destination(config: RecordingConfig) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TextIO
 
-from isaac_lerobot.recording.status import Message, SessionState, Severity, Status
+from isaac_lerobot.recording.commands import SessionState
+from isaac_lerobot.recording.status import Message, Severity, Status
 
 _REDRAW_PERIOD = 0.25
 """How often the line is redrawn on a terminal [s]."""

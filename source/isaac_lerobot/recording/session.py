@@ -14,6 +14,7 @@ from typing import Any
 
 from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording.commands import (
+    RUNNING,
     CloseTask,
     Command,
     Configure,
@@ -27,18 +28,19 @@ from isaac_lerobot.recording.commands import (
     Quit,
     Reset,
     Resume,
+    SessionState,
     Start,
+    allowed_commands,
+    refusal,
 )
-from isaac_lerobot.recording.completion import Completion
-from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
+from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode, check_change
 from isaac_lerobot.recording.episodes import RunningEpisode, RunningEpisodes
-from isaac_lerobot.recording.export import Export, check_destination
+from isaac_lerobot.recording.export import Completion, Export, check_destination
 from isaac_lerobot.recording.host import Host
 from isaac_lerobot.recording.ledger import Ledger
 from isaac_lerobot.recording.offer import TaskOffer
-from isaac_lerobot.recording.permission import RUNNING, allowed_commands, check_change, refusal
 from isaac_lerobot.recording.selection import Selection, select
-from isaac_lerobot.recording.status import Counts, SessionState, Severity, Status
+from isaac_lerobot.recording.status import Counts, Severity, Status
 
 
 class Session:
@@ -245,7 +247,7 @@ class Session:
 
     def _configure(self, changes: Mapping[str, Any]) -> None:
         changed = self.config.changed(changes)
-        check_change(self.config, changed, self.state, dataset_open=self._export is not None)
+        check_change(self.config, changed, running=self.state in RUNNING, dataset_open=self._export is not None)
         self.config = changed
 
     def _open_task(self, host: Host) -> None:

@@ -1,4 +1,4 @@
-"""``SessionState`` and ``Status``: what a session is doing, as one immutable snapshot.
+"""``Status``: what a session is doing, as one immutable snapshot.
 
 The panel, the log and the headless progress are functions of this snapshot and of nothing else.
 """
@@ -9,22 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from isaac_lerobot.recording.commands import Command
+from isaac_lerobot.recording.commands import Command, SessionState
 from isaac_lerobot.recording.config import RecordingConfig
 from isaac_lerobot.recording.offer import TaskOffer
-
-
-class SessionState(Enum):
-    """Where a session stands; see ``docs/`` for the transitions."""
-
-    IDLE = "idle"
-    LOADING = "loading"
-    READY = "ready"
-    RECORDING = "recording"
-    PAUSED = "paused"
-    SAVING = "saving"
-    FINISHED = "finished"
-    ERROR = "error"
 
 
 class Severity(Enum):

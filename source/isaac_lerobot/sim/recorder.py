@@ -1,71 +1,81 @@
-"""``EnvRecorder``: records one environment into a session while the driver steps it."""
+"""``EpisodeRecorder``: turns an environment's steps and resets into a session's frames and episodes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
-from isaac_lerobot.recording import DeviceOffer, Outcome, RecordingConfig, Selection, Session, Snapshot, TaskOffer
-from isaac_lerobot.sim.episode_recorder import EpisodeRecorder
-from isaac_lerobot.sim.inspection import inspect_env
-from isaac_lerobot.sim.judge import CountingJudge
-from isaac_lerobot.sim.tap import StepTap
+from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
+from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
+from isaac_lerobot.sim.env.facts import environment_facts
+from isaac_lerobot.sim.env.frames import FrameReader, scene_state
+from isaac_lerobot.sim.env.success import Judge
 
 
-class EnvRecorder:
-    """Feeds a session from an environment's steps, judges episodes and closes those that end by themselves.
+class EpisodeRecorder:
+    """Records the environments of one scene; told when they step and when they are reset.
 
     Args:
-        env: The unwrapped manager-based RL environment, after its first reset.
+        env: The unwrapped environment.
         session: The session to feed.
-        task: Id of the task.
-        devices: The devices that could drive it.
-
-    Raises:
-        TaskError: The environment's rate cannot be held by the format.
+        offer: What the environment offers.
+        judge: Says how an episode has ended.
+        make_reader: Returns what reads frames, for the environment and a selection.
     """
 
-    def __init__(self, env: Any, session: Session, task: str, devices: Iterable[DeviceOffer] = ()) -> None:
-        self.offer: TaskOffer = inspect_env(env, task, devices)
+    def __init__(
+        self,
+        env: Any,
+        session: Session,
+        offer: TaskOffer,
+        judge: Judge,
+        make_reader: Callable[[Any, Selection], FrameReader] = FrameReader,
+    ) -> None:
+        self.env = env
+        self.offer = offer
+        self.reader: FrameReader | None = None
         self._session = session
-        self._judge = CountingJudge(env, session)
-        self._recorder = EpisodeRecorder(env, session, self.offer, self._judge)
-        self._ended: set[int] = set()
-        self._tap = StepTap(env, self._recorder.record_step, self._on_reset)
+        self._judge = judge
+        self._make_reader = make_reader
 
     def start(self, config: RecordingConfig, selection: Selection) -> dict[str, Any]:
         """Make ready to record ``selection``; return JSON-able facts about the environment."""
-        return self._recorder.start(config, selection)
+        self.reader = self._make_reader(self.env, selection)
+        self._judge.start(config)
+        facts = environment_facts(self.env, self.offer.task)
+        return {**facts, LAYOUT: EpisodeLayout.of_selection(selection).to_json()}
 
     def snapshot(self, env_id: int) -> Snapshot:
         """Return the scene's state and the seed."""
-        return self._recorder.snapshot(env_id)
+        state = {name: value[env_id] for name, value in scene_state(self.env).items()}
+        return Snapshot({"seed": self.env.cfg.seed}, state)
 
-    def step_ended(self) -> tuple[list[int], list[int]]:
-        """Tell that ``env.step`` has returned.
+    def recorded(self, env_ids: Iterable[int]) -> list[int]:
+        """Return those of the environments whose frames are wanted now."""
+        return [env_id for env_id in env_ids if self._session.records(env_id)]
 
-        Returns:
-            The environments whose episode ended by itself during the step (the environment has reset them), and
-            those whose episode has just ended because they succeeded (the caller is to reset them).
+    def record_step(self, without: Container[int] = ()) -> None:
+        """Record the pair of observation and action of this step, from within ``env.step``.
+
+        Args:
+            without: Environments to leave out.
         """
-        ended = sorted(self._ended)
-        self._ended.clear()
-        self.forget(ended)
-        recorded = self._recorder.recorded(range(self.offer.num_envs))
-        succeeded = [env_id for env_id in recorded if self._judge.succeeded()[env_id] and env_id not in ended]
-        for env_id in succeeded:
-            self._session.end(env_id, Outcome.SUCCESS)
-        self.forget(succeeded)
-        return ended, succeeded
+        self._judge.stepped()
+        env_ids = [env_id for env_id in self.recorded(range(self.offer.num_envs)) if env_id not in without]
+        if self.reader is None or not env_ids:
+            return
+        states = scene_state(self.env)
+        for env_id, frame in zip(env_ids, self.reader.read(env_ids), strict=True):
+            # The joints of an asset without joints are no numbers to keep.
+            extra = {f"state/{name}": value[env_id] for name, value in states.items() if value[env_id].size}
+            self._session.record(env_id, frame, extra)
 
-    def forget(self, env_ids: Iterable[int]) -> None:
-        """Count success anew for environments that were reset."""
-        self._judge.forget(env_ids)
+    def end_episodes(self, env_ids: Sequence[int]) -> list[int]:
+        """Judge and end the running episodes of these environments; return whose they were.
 
-    def close(self) -> None:
-        """Leave the environment as it was found."""
-        self._tap.remove()
-        self._judge.close()
-
-    def _on_reset(self, env_ids: Sequence[int]) -> None:
-        self._ended.update(self._recorder.end_episodes(env_ids))
+        To be called before the environments are reset, their last state still there.
+        """
+        running = self.recorded(env_ids)
+        for env_id in running:
+            self._session.end(env_id, self._judge.outcome(env_id))
+        return running

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode
+from isaac_lerobot.episode_data.names import NAME
 from isaac_lerobot.errors import DatasetError
-from isaac_lerobot.sim.episode_names import NAME
 from isaac_lerobot.tools.convert_plan import SOURCE, ConvertOptions, Plan, PlannedDemo, make_plan
 from isaac_lerobot.tools.demo_blocks import Block, LocalReader, WorkerReader
 from isaac_lerobot.tools.demo_file import Array, DemoFile

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from isaac_lerobot.episode_data.layout import EpisodeLayout, Part
 from isaac_lerobot.errors import ConfigError, DatasetError, nearest
 from isaac_lerobot.recording.selection import ACTION, STATE, feature_name
-from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
 from isaac_lerobot.tools.demo_blocks import Block
 from isaac_lerobot.tools.demo_file import ACTIONS, Array, Demo, Entry
 

@@ -17,11 +17,11 @@ import numpy as np
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.reader import RecordedEpisode
 from isaac_lerobot.dataset.sidecar import read_attributes
+from isaac_lerobot.episode_data.layout import EpisodeLayout, Part
+from isaac_lerobot.episode_data.names import episode_names
+from isaac_lerobot.episode_data.states import kept_values
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.recording.selection import STATE
-from isaac_lerobot.sim.episode_layout import EpisodeLayout, Part
-from isaac_lerobot.sim.episode_names import episode_names
-from isaac_lerobot.sim.scene_states import kept_values
 from isaac_lerobot.tools.convert_plan import LAYOUT
 from isaac_lerobot.tools.demo_file import FORMAT_VERSION, Array, h5py_module
 

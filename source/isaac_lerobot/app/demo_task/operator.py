@@ -12,7 +12,7 @@ from isaaclab.utils.math import euler_xyz_from_quat
 from isaac_lerobot.app.demo_task.geometry import MAX_OPENING
 from isaac_lerobot.app.demo_task.kinematics import joint_angles_above
 from isaac_lerobot.app.demo_task.mdp import cube_pos, eef_pos
-from isaac_lerobot.sim.teleop.source import TeleopEvent
+from isaac_lerobot.sim.drive.devices.source import TeleopEvent
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedRLEnv

@@ -1,0 +1,1 @@
+"""Isaac Lab's ``EpisodeData`` as dataset columns, without a simulator."""

@@ -1,0 +1,1 @@
+"""The panel: a window that posts commands and draws the session's status."""

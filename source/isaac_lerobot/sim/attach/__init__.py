@@ -1,0 +1,1 @@
+"""They step: recording an environment that somebody else's script owns."""

@@ -1,0 +1,1 @@
+"""We step: the driver and what it drives with."""

@@ -1,0 +1,109 @@
+"""Which teleop devices there are for a task, which of them can be used here, and how to get one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from isaac_lerobot.errors import DeviceError, nearest
+from isaac_lerobot.recording.offer import DeviceOffer
+from isaac_lerobot.sim.drive.devices import bindings
+from isaac_lerobot.sim.drive.devices.scripted import SCRIPTED, SCRIPTED_FAIL, make_operator, missing_operator
+from isaac_lerobot.sim.drive.devices.se3 import SE3_DEVICES, make_se3, missing_se3
+from isaac_lerobot.sim.drive.devices.source import TeleopSource
+from isaac_lerobot.sim.drive.devices.task_devices import (
+    HAND_TRACKING,
+    ISAAC_TELEOP,
+    make_isaac_teleop,
+    make_task_device,
+    missing_isaac_teleop,
+    missing_task_device,
+    task_devices,
+)
+
+if TYPE_CHECKING:
+    from isaaclab.envs import ManagerBasedEnv
+
+ZERO = "zero"
+RANDOM = "random"
+
+_SE3_HELP = {
+    "keyboard": bindings.KEYBOARD_HELP,
+    "spacemouse": bindings.SPACEMOUSE_HELP,
+    "gamepad": bindings.GAMEPAD_HELP,
+}
+
+
+def available_devices(env_cfg: Any, task_id: str) -> list[DeviceOffer]:
+    """Return every device that could drive the task, with whether it can be used here, and if not, why.
+
+    What a device's own width means for the task is only known once there is an env: see :func:`make_source`.
+
+    Args:
+        env_cfg: The task's configuration.
+        task_id: The task's id in gymnasium's registry.
+    """
+    operator = missing_operator(task_id)
+    offers = [
+        _offer(SCRIPTED, "Scripted operator", operator, "Does the task by itself."),
+        _offer(SCRIPTED_FAIL, "Scripted operator that fails", operator, "Tries the task and fails."),
+        _offer(ZERO, "Zero actions", "", "An action of zeros at each step."),
+        _offer(RANDOM, "Random actions", "", "Wanders at random within the action's limits."),
+    ]
+    configured = task_devices(env_cfg)
+    offers += [
+        _offer(name, label, missing_se3(name), _SE3_HELP[name])
+        for name, label in SE3_DEVICES.items()
+        if name not in configured
+    ]
+    offers += [
+        _offer(name, SE3_DEVICES.get(name, f"{name} (of the task)"), missing_task_device(name, env_cfg))
+        for name in configured
+    ]
+    if HAND_TRACKING not in configured:
+        offers.append(_offer(HAND_TRACKING, "Hand tracking", missing_isaac_teleop(env_cfg), bindings.COMMANDS_HELP))
+    if getattr(env_cfg, "isaac_teleop", None) is not None:
+        offers.append(_offer(ISAAC_TELEOP, "Isaac Teleop", missing_isaac_teleop(env_cfg), bindings.COMMANDS_HELP))
+    return offers
+
+
+def make_source(name: str, env: ManagerBasedEnv, *, task_id: str, seed: int | None = None) -> TeleopSource:
+    """Open a teleop device for an env.
+
+    Args:
+        name: A name out of :func:`available_devices`.
+        env: The unwrapped env.
+        task_id: The task's id in gymnasium's registry.
+        seed: Seed of sources that have something random; None for a new one each time.
+
+    Raises:
+        DeviceError: There is no such device, it is not here, or it does not fit the task's action.
+    """
+    offers = {offer.name: offer for offer in available_devices(env.cfg, task_id)}
+    if name not in offers:
+        raise DeviceError(f"There is no teleop device '{name}' for {task_id}. {nearest(name, offers)}")
+    if not offers[name].available:
+        usable = ", ".join(offer.name for offer in offers.values() if offer.available)
+        raise DeviceError(f"The teleop device '{name}' {offers[name].reason}. What can be used here: {usable}.")
+    return _make(name, env, task_id, seed)
+
+
+def _make(name: str, env: ManagerBasedEnv, task_id: str, seed: int | None) -> TeleopSource:
+    if name in (SCRIPTED, SCRIPTED_FAIL):
+        return make_operator(env, task_id=task_id, seed=seed, fail=name == SCRIPTED_FAIL)
+    if name == ZERO:
+        from isaac_lerobot.sim.drive.devices.zero import ZeroSource
+
+        return ZeroSource(env)
+    if name == RANDOM:
+        from isaac_lerobot.sim.drive.devices.wander import RandomSource
+
+        return RandomSource(env, seed)
+    if name in task_devices(env.cfg):
+        return make_task_device(name, env)
+    if name in SE3_DEVICES:
+        return make_se3(name, env)
+    return make_isaac_teleop(name, env)
+
+
+def _offer(name: str, label: str, reason: str, help_text: str = "") -> DeviceOffer:
+    return DeviceOffer(name=name, label=label, available=not reason, reason=reason, help=help_text)

@@ -1,0 +1,277 @@
+"""``Driver``: builds the task, steps it with a teleop source and feeds the session, one tick at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+from isaac_lerobot.errors import ConfigError, DatasetError, DeviceError, IsaacLeRobotError, TaskError
+from isaac_lerobot.recording import (
+    Command,
+    Discard,
+    End,
+    Outcome,
+    Pause,
+    RecordingConfig,
+    Resume,
+    Selection,
+    Session,
+    SessionState,
+    Snapshot,
+    Start,
+    TaskOffer,
+)
+from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, available_devices, make_source
+from isaac_lerobot.sim.drive.env_recorder import EnvRecorder
+from isaac_lerobot.sim.drive.pace import Pace
+from isaac_lerobot.sim.env.tasks import list_tasks, load_env_cfg
+
+logger = logging.getLogger(__name__)
+
+IDLE_WAIT = 0.03
+"""How long a host may wait before it asks again while nothing is being recorded [s]."""
+
+
+class Driver:
+    """Owns the environment and the teleop source of a session; the session's :class:`~.recording.Host`.
+
+    Args:
+        session: The session to serve.
+        launch: Returns a context manager in which an environment of the given configuration can be built; Isaac
+            Lab's ``launch_simulation`` by default, which starts what the configuration needs.
+    """
+
+    def __init__(self, session: Session, launch: Callable[[Any], AbstractContextManager[Any]] | None = None) -> None:
+        self.session = session
+        self._launch = launch or _launch_simulation
+        self._launched = ExitStack()
+        self._env: Any = None
+        self._recorder: EnvRecorder | None = None
+        self._source: TeleopSource | None = None
+        self._source_name: tuple[str, int | None] | None = None
+        self._pace = Pace(0)
+
+    @property
+    def env(self) -> Any:
+        """The unwrapped environment, None while no task is loaded."""
+        return self._env
+
+    def tick(self) -> float:
+        """Carry out commands, then make at most one step if recording.
+
+        Never raises for what a user, a task or a disk did: the session then says so and can be used on.
+
+        Returns:
+            How long the host may wait before the next call [s].
+        """
+        try:
+            self.session.carry_out_commands(self)
+            self._post_events()
+            if self.session.state is not SessionState.RECORDING:
+                return IDLE_WAIT
+            if (wait := self._pace.remaining()) > 0:
+                return wait
+            self._step()
+            return self._pace.remaining()
+        except DeviceError as error:
+            self._guarded(self._close_source)  # the next start opens the device anew
+            self._interrupt(error)
+        except DatasetError as error:
+            self._interrupt(error)
+        except IsaacLeRobotError as error:
+            self._guarded(self.close)
+            self.session.fail(str(error))
+        except Exception as error:
+            # A task is somebody else's code and may raise anything; the panel must survive it.
+            logger.exception("The task raised")
+            self._guarded(self.close)
+            self.session.fail(f"The task stopped with an error: {type(error).__name__}: {error}. Load it again.")
+        return IDLE_WAIT
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Close the environment and whatever was launched for it.
+
+        Args:
+            exit_code: What the process is going to end with: closing Kit may end it right here.
+        """
+        self._guarded(self.close)
+        ending = SystemExit(exit_code) if exit_code else None
+        with contextlib.suppress(SystemExit):
+            # Isaac Lab's launcher takes the status of an exit that passes through its context.
+            self._launched.__exit__(type(ending) if ending else None, ending, None)
+
+    # ---- the session's host ------------------------------------------------------------------------------------
+
+    def list_tasks(self, packages: Sequence[str]) -> Sequence[str]:
+        """See :meth:`.recording.Host.list_tasks`."""
+        return list_tasks(packages)
+
+    def open(self, config: RecordingConfig) -> TaskOffer:
+        """Build the environment and reset it.
+
+        Raises:
+            TaskError: It cannot be built, or is of a kind that cannot be driven.
+        """
+        env_cfg = load_env_cfg(config)
+        _refuse_second_simulation()
+        try:
+            self._launched.enter_context(self._launch(env_cfg))
+            self._env = _build(config.task, env_cfg)
+            self._env.reset(seed=config.seed)
+            devices = available_devices(env_cfg, config.task)
+            self._recorder = EnvRecorder(self._env, self.session, config.task, devices)
+        except Exception as error:
+            self._guarded(self.close)
+            self._guarded(_clear_simulation)
+            if isinstance(error, IsaacLeRobotError):
+                raise
+            logger.debug("Building %s", config.task, exc_info=True)
+            reason = " ".join(str(error).split())
+            raise TaskError(f"{config.task} could not be built: {type(error).__name__}: {reason}") from error
+        return self._recorder.offer
+
+    def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
+        """Make the teleop source, the frame reader and the success rule ready."""
+        recorder = self._loaded()
+        if config.task != recorder.offer.task:
+            raise ConfigError(f"{config.task} is chosen, but {recorder.offer.task} is loaded. Load it first.")
+        wanted = (config.teleop_device, config.seed)
+        if self._source is None or self._source_name != wanted:
+            self._close_source()
+            self._source = make_source(config.teleop_device, self._env, task_id=recorder.offer.task, seed=config.seed)
+            self._source_name = wanted
+            self._source.reset()
+        self._pace = Pace(config.step_hz if config.step_hz is not None else recorder.offer.fps)
+        return recorder.start(config, selection)
+
+    def snapshot(self, env_id: int) -> Snapshot:
+        """See :meth:`.recording.Host.snapshot`."""
+        return self._loaded().snapshot(env_id)
+
+    def reset(self, env_ids: Sequence[int]) -> None:
+        """Reset these environments, and the source's idea of them."""
+        import torch
+
+        if self._env is None or len(env_ids) == 0:
+            return
+        self._env.reset(env_ids=torch.tensor(list(env_ids), dtype=torch.int32, device=self._env.device))
+        self._loaded().forget(env_ids)
+        if self._source is not None:
+            self._source.reset(list(env_ids))
+
+    def close(self) -> None:
+        """Close the environment and the source, if there are any."""
+        env, self._env = self._env, None
+        recorder, self._recorder = self._recorder, None
+        self._guarded(self._close_source)
+        if recorder is not None:
+            recorder.close()
+        if env is not None:
+            env.close()
+
+    # ---- a step ------------------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        assert self._source is not None
+        action = self._source.advance()
+        self._pace.stepped()
+        if action is None:
+            self._env.sim.render()
+            return
+        self._env.step(action)
+        reset_by_env, succeeded = self._loaded().step_ended()
+        if reset_by_env:
+            self._source.reset(reset_by_env)
+        self.reset(succeeded)
+
+    # ---- small things ------------------------------------------------------------------------------------------
+
+    def _post_events(self) -> None:
+        for event in self._source.events() if self._source is not None else ():
+            if event is TeleopEvent.RESET and self.session.judged_by_term and self.session.status.success_steps > 0:
+                logger.warning("Manual reset ignored: the task has been solved, and the episode is about to be saved.")
+                continue
+            self.session.post(_command(event, self.session.state))
+
+    def _loaded(self) -> EnvRecorder:
+        if self._recorder is None:
+            raise TaskError("No task is loaded.")
+        return self._recorder
+
+    def _interrupt(self, error: IsaacLeRobotError) -> None:
+        self.session.interrupt(error)
+        self._guarded(self._reset_all)
+
+    def _reset_all(self) -> None:
+        if self._recorder is not None:
+            self.reset(range(self._recorder.offer.num_envs))
+
+    def _close_source(self) -> None:
+        source, self._source, self._source_name = self._source, None, None
+        if source is not None:
+            source.close()
+
+    def _guarded(self, step: Callable[[], object]) -> None:
+        """Do one step of a teardown; what goes wrong in it must not keep the others from being done."""
+        try:
+            step()
+        except Exception:
+            logger.exception("While closing")
+
+
+def _command(event: TeleopEvent, state: SessionState) -> Command:
+    if event is TeleopEvent.START:
+        return Resume() if state is SessionState.PAUSED else Start()
+    return {
+        TeleopEvent.STOP: Pause(),
+        TeleopEvent.RESET: Discard(),
+        TeleopEvent.DISCARD: Discard(),
+        TeleopEvent.SUCCESS: End(Outcome.SUCCESS),
+        TeleopEvent.FAILURE: End(Outcome.FAILURE),
+    }[event]
+
+
+def _build(task: str, env_cfg: Any) -> Any:
+    import gymnasium
+
+    env = gymnasium.make(task, cfg=env_cfg).unwrapped
+    if not hasattr(env, "recorder_manager") or not hasattr(env, "termination_manager"):
+        kind = type(env).__name__
+        env.close()
+        raise TaskError(
+            f"{task} is a {kind}. The panel and the command line drive manager-based RL environments; record this one "
+            "from its own script with isaac_lerobot.attach(env, config)."
+        )
+    return env
+
+
+def _refuse_second_simulation() -> None:
+    """Isaac Lab has one simulation per process; a second environment would be built into somebody else's.
+
+    Raises:
+        TaskError: There is one already.
+    """
+    from isaaclab.sim import SimulationContext
+
+    if SimulationContext.instance() is not None:
+        raise TaskError(
+            "Another simulation is open in this process. Close its environment first, or record it from its own "
+            "script with isaac_lerobot.attach(env, config)."
+        )
+
+
+def _clear_simulation() -> None:
+    """Let go of the simulation of an environment that was half built: the next one would find it in its way."""
+    from isaaclab.sim import SimulationContext
+
+    SimulationContext.clear_instance()
+
+
+def _launch_simulation(env_cfg: Any) -> AbstractContextManager[Any]:
+    from isaaclab.app import launch_simulation
+
+    launched: AbstractContextManager[Any] = launch_simulation(env_cfg, {})
+    return launched

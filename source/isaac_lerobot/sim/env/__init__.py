@@ -1,0 +1,1 @@
+"""Looks into an environment, never steps one."""

@@ -1,0 +1,123 @@
+"""``FrameReader``: from an environment's buffers to frames, one per environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from isaac_lerobot.episode_data.tensors import as_numpy, flat, to_torch
+from isaac_lerobot.recording import Selection
+from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.sim.env.offer import colour_output
+
+Frame = dict[str, NDArray[Any]]
+
+
+class FrameReader:
+    """Reads what a selection names out of a manager-based environment.
+
+    Args:
+        env: The unwrapped environment.
+        selection: What to read.
+    """
+
+    def __init__(self, env: Any, selection: Selection) -> None:
+        self._env = env
+        self._state = [self.term_reader(term.key) for term in selection.state]
+        self._columns = {
+            name: (self.term_reader(term.key), term.shape) for name, term in selection.observations.items()
+        }
+        self._pictures = {name: self.term_reader(term.key) for name, term in selection.pictures.items()}
+        self._cameras = {name: env.scene.sensors[camera.name] for name, camera in selection.cameras.items()}
+
+    def read(self, env_ids: Sequence[int]) -> list[Frame]:
+        """Return a frame for each of ``env_ids``: the observation at hand and the action just given.
+
+        To be called from within ``env.step``, after the action was processed and before physics: there
+        ``env.obs_buf`` is the observation at t and ``action_manager.action`` the action at t.
+        """
+        import torch
+
+        observation = self._env.obs_buf
+        batch: dict[str, Any] = {ACTION: self.action().float()}
+        if self._state:
+            parts = [read(observation).flatten(1).float() for read in self._state]
+            batch[STATE] = torch.cat(parts, dim=1)
+        for name, (read, shape) in self._columns.items():
+            batch[name] = read(observation).reshape(-1, *shape)
+        for name, read in self._pictures.items():
+            batch[name] = _three_channels(read(observation))
+        for name, sensor in self._cameras.items():
+            batch[name] = _three_channels(colour_output(sensor))
+        # CUDA tensors go to the writer as they are: it copies them without making the step wait.
+        arrays = {name: value.numpy() if value.device.type == "cpu" else value for name, value in batch.items()}
+        return [{name: value[env_id] for name, value in arrays.items()} for env_id in env_ids]
+
+    def action(self) -> Any:
+        """Return the action just given, shape ``(num_envs, action_size)``."""
+        return self._env.action_manager.action
+
+    def term_reader(self, key: str) -> Callable[[Any], Any]:
+        """Return a function that takes ``env.obs_buf`` to the values of one term, shape ``(num_envs, …)``."""
+        return _term_reader(self._env, key)
+
+
+class DirectFrameReader(FrameReader):
+    """Reads frames of a direct environment.
+
+    Attributes:
+        given: The action of the step, shape ``(num_envs, action_size)``; to be set before each frame.
+    """
+
+    def __init__(self, env: Any, selection: Selection) -> None:
+        super().__init__(env, selection)
+        self.given: Any = None
+
+    def action(self) -> Any:
+        """See :meth:`.FrameReader.action`."""
+        return to_torch(self.given)
+
+    def term_reader(self, key: str) -> Callable[[Any], Any]:
+        """See :meth:`.FrameReader.term_reader`."""
+        group, _, term = key.partition("/")
+
+        def read(observation: Any) -> Any:
+            values = observation[group]
+            return to_torch(values[term] if isinstance(values, Mapping) else values)
+
+        return read
+
+
+def scene_state(env: Any) -> dict[str, NDArray[Any]]:
+    """Return the state of the scene's assets relative to each environment's origin.
+
+    Names are Isaac Lab's path, ``"articulation/robot/joint_position"``; shape ``(num_envs, …)``; units are Isaac
+    Lab's: poses [m, quaternion], velocities [m/s, rad/s], joints [rad or m, rad/s or m/s].
+    """
+    return {path: as_numpy(value) for path, value in flat(env.scene.get_state(is_relative=True)).items()}
+
+
+def _three_channels(picture: Any) -> Any:
+    """Make (N, H, W, C) pictures RGB: drop an alpha channel, repeat a single one."""
+    if picture.shape[-1] == 1:
+        return picture.expand(*picture.shape[:-1], 3)
+    return picture[..., :3]
+
+
+def _term_reader(env: Any, key: str) -> Callable[[Any], Any]:
+    """Return a function that takes the observation buffer to the values of one term, shape ``(num_envs, …)``."""
+    group, _, term = key.partition("/")
+    manager = env.observation_manager
+    if not manager.group_obs_concatenate[group]:
+        return lambda observation: to_torch(observation[group][term])
+    names, shapes = manager.active_terms[group], manager.group_obs_term_dim[group]
+    if len(names) == 1:
+        return lambda observation: to_torch(observation[group])
+    # The manager's dimension counts the batch; its public configuration may count from the end.
+    dim = manager._group_obs_concatenate_dim[group]
+    sizes = [shape[dim - 1 if dim > 0 else dim] for shape in shapes]
+    start = sum(sizes[: names.index(term)])
+    size = sizes[names.index(term)]
+    return lambda observation: to_torch(observation[group]).narrow(dim, start, size)

@@ -1,0 +1,1 @@
+"""What Isaac Lab's RecorderManager is given."""
