@@ -20,7 +20,7 @@ from isaac_lerobot.recording import (
     TaskOffer,
     TermOffer,
 )
-from isaac_lerobot.recording.permission import allowed_commands
+from isaac_lerobot.recording.commands import allowed_commands
 from isaac_lerobot.sim.drive.devices.bindings import KEYBOARD_HELP
 
 TASKS = (
