@@ -130,7 +130,7 @@ class LeRobot:
 
 def _same_options(config: Any) -> Any:
     """lerobot's configuration of our default codec, by the description of it that we write into datasets."""
-    from isaac_lerobot.dataset.video import VideoCodec
+    from isaac_lerobot.dataset.video.codec import VideoCodec
 
     return config.from_video_info(VideoCodec().info(480, 640, FPS))
 
@@ -171,7 +171,7 @@ class BareFfmpeg:
     """The video half alone: one ffmpeg per camera with our options, frames written to its pipe."""
 
     def __init__(self, root: Path, height: int, width: int, variant: str) -> None:
-        from isaac_lerobot.dataset.video import VideoCodec, find_ffmpeg
+        from isaac_lerobot.dataset.video.codec import VideoCodec, find_ffmpeg
 
         codec = VideoCodec.parse("h264")
         self._command = [find_ffmpeg(), "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]

@@ -69,7 +69,7 @@ class CrashRecorder:
 def serve() -> None:
     import recordings  # noqa: F401 - imported here once for all children
 
-    from isaac_lerobot.dataset.video import find_ffmpeg
+    from isaac_lerobot.dataset.video.codec import find_ffmpeg
 
     # Looked for once for all children, too: that starts ffmpeg.
     os.environ["IMAGEIO_FFMPEG_EXE"] = find_ffmpeg()
@@ -101,7 +101,8 @@ def _record(request: dict, log: Path) -> None:
     """Record an episode into a new dataset, or append another; never returns."""
     from recordings import FEATURES, frame
 
-    from isaac_lerobot.dataset import DatasetWriter, durable
+    from isaac_lerobot.dataset import DatasetWriter
+    from isaac_lerobot.dataset.disk import durable
 
     descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
     count = committed = 0

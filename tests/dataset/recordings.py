@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isaac_lerobot.dataset.writer import DatasetWriter
+from isaac_lerobot.dataset.write.writer import DatasetWriter
 
 HEIGHT, WIDTH = 32, 48
 FEATURES: dict[str, Any] = {

@@ -15,7 +15,7 @@ import pytest
 from dataset.damaged_dataset import DROP, FRONT, DamagedDataset, cell, column, order, without
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
 from isaac_lerobot.dataset.check import RULES, check_dataset
-from isaac_lerobot.dataset.video import find_ffmpeg
+from isaac_lerobot.dataset.video.codec import find_ffmpeg
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 OPEN_GOPS = "keyint=4:min-keyint=4:scenecut=0:open-gop=1:bframes=3:b-adapt=0:log-level=none"

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from recordings import FEATURES, check_read, files_of, frame, record
 
-from isaac_lerobot.dataset import DatasetWriter, durable, repair_dataset
+from isaac_lerobot.dataset import DatasetWriter, repair_dataset
+from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.errors import DatasetError, EncoderError
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isaac_lerobot.dataset.check import RULES, Report
-from isaac_lerobot.dataset.check_evidence import Evidence, Segment, Video
-from isaac_lerobot.dataset.features import Feature
-from isaac_lerobot.dataset.mp4 import Mp4, Mp4Error, read_mp4
-from isaac_lerobot.dataset.video import find_ffmpeg
+from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video
+from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video.mp4 import Mp4, Mp4Error, read_mp4
 from isaac_lerobot.errors import DatasetError
 
 OPEN, CLOSED = ("keyint=8:min-keyint=8:scenecut=0:log-level=none:open-gop=" + flag for flag in "10")

@@ -9,7 +9,7 @@ import pytest
 
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
 from isaac_lerobot.dataset import DatasetWriter
-from isaac_lerobot.dataset.reader import DatasetReader
+from isaac_lerobot.dataset.read import DatasetReader
 from isaac_lerobot.errors import DatasetError
 
 LENGTHS = (5, 8, 2)
@@ -211,8 +211,8 @@ def test_open_gops_do_not_shift_frames(tmp_path: Path) -> None:
     """HEVC with open GOPs, where a plain seek loses the frames before a key frame (lerobot-format.md part 6)."""
     import subprocess
 
-    from isaac_lerobot.dataset._reader_pictures import PictureFormat, video_frames
-    from isaac_lerobot.dataset.video import find_ffmpeg
+    from isaac_lerobot.dataset.video.codec import find_ffmpeg
+    from isaac_lerobot.dataset.video.decoder import PictureFormat, video_frames
 
     path, form = tmp_path / "open.mp4", PictureFormat(48, 64)
     source = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", "64x48", "-r", "10", "-i", "-"]

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from recordings import FEATURES, NO_VIDEO, check_read, files_of, record
 
-from isaac_lerobot.dataset import DatasetReader, DatasetWriter, durable, repair_dataset
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
 from isaac_lerobot.dataset.check import Severity, check_dataset
-from isaac_lerobot.dataset.lock import DatasetLock
+from isaac_lerobot.dataset.disk import durable
+from isaac_lerobot.dataset.disk.lock import DatasetLock
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, FeatureError
 
 EPISODES = [(0, 3), (1, 2), (2, 4)]

@@ -17,7 +17,7 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print what was found; exit code 1 if a finding is an error."""
-    from isaac_lerobot.dataset.check import check_dataset
+    from isaac_lerobot.dataset import check_dataset
 
     if not args.root.is_dir():
         raise DatasetError(f"There is no folder {args.root}.")
@@ -35,7 +35,7 @@ def add_repair_options(parser: argparse.ArgumentParser) -> None:
 
 def run_repair(args: argparse.Namespace) -> int:
     """Repair, and print what was done."""
-    from isaac_lerobot.dataset.repair import repair_dataset
+    from isaac_lerobot.dataset import repair_dataset
 
     actions = repair_dataset(args.root, dry_run=args.dry_run)
     verb = "Would" if args.dry_run else "Did"
@@ -51,7 +51,7 @@ def add_compact_options(parser: argparse.ArgumentParser) -> None:
 
 def run_compact(args: argparse.Namespace) -> int:
     """Join files, and print what was done."""
-    from isaac_lerobot.dataset.compact import compact_dataset
+    from isaac_lerobot.dataset import compact_dataset
 
     print("\n".join(compact_dataset(args.root)) or "Nothing to join.")
     return 0

@@ -10,38 +10,43 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isaac_lerobot.dataset.check import check_dataset
-    from isaac_lerobot.dataset.compact import compact_dataset
-    from isaac_lerobot.dataset.episode import Episode
-    from isaac_lerobot.dataset.reader import DatasetReader
-    from isaac_lerobot.dataset.repair import repair_dataset
-    from isaac_lerobot.dataset.sidecar import Sidecar, read_sidecar
-    from isaac_lerobot.dataset.video import VideoCodec
-    from isaac_lerobot.dataset.writer import DatasetWriter, WriterStatus
+    from isaac_lerobot.dataset.format.sidecar import Sidecar, read_sidecar
+    from isaac_lerobot.dataset.read import DatasetReader, RecordedEpisode
+    from isaac_lerobot.dataset.video.codec import VideoCodec
+    from isaac_lerobot.dataset.write.compact import compact_dataset
+    from isaac_lerobot.dataset.write.episode import Episode
+    from isaac_lerobot.dataset.write.folder import holds_dataset
+    from isaac_lerobot.dataset.write.repair import repair_dataset
+    from isaac_lerobot.dataset.write.writer import DatasetWriter, WriterStatus
 
 __all__ = [
     "DatasetReader",
     "DatasetWriter",
     "Episode",
+    "RecordedEpisode",
     "Sidecar",
     "VideoCodec",
     "WriterStatus",
     "check_dataset",
     "compact_dataset",
+    "holds_dataset",
     "read_sidecar",
     "repair_dataset",
 ]
 
 _MODULES = {
-    "DatasetReader": "reader",
-    "DatasetWriter": "writer",
-    "WriterStatus": "writer",
-    "Episode": "episode",
-    "VideoCodec": "video",
-    "Sidecar": "sidecar",
-    "read_sidecar": "sidecar",
+    "DatasetReader": "read",
+    "RecordedEpisode": "read",
+    "DatasetWriter": "write.writer",
+    "WriterStatus": "write.writer",
+    "Episode": "write.episode",
+    "VideoCodec": "video.codec",
+    "Sidecar": "format.sidecar",
+    "read_sidecar": "format.sidecar",
     "check_dataset": "check",
-    "compact_dataset": "compact",
-    "repair_dataset": "repair",
+    "compact_dataset": "write.compact",
+    "holds_dataset": "write.folder",
+    "repair_dataset": "write.repair",
 }
 
 

@@ -2,7 +2,7 @@
 
 ``EpisodeData`` is a tree of tensors with one row per step: ``actions``, ``obs/<term>``, ``states/…``,
 ``processed_actions``, and ``initial_state/…`` with a single row. A dataset has features for actions and observations;
-whatever else the tree holds is kept beside them (see :mod:`isaac_lerobot.dataset.sidecar`) under its own path.
+whatever else the tree holds is kept beside them (see :mod:`isaac_lerobot.dataset.format.sidecar`) under its own path.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.reader import RecordedEpisode
+from isaac_lerobot.dataset import RecordedEpisode
 from isaac_lerobot.episode_data.tensors import as_numpy, to_torch
 from isaac_lerobot.errors import ConfigError, FeatureError, nearest
 from isaac_lerobot.recording import Selection, TermOffer

@@ -11,7 +11,7 @@ from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:
-    from isaac_lerobot.dataset.reader import RecordedEpisode
+    from isaac_lerobot.dataset import RecordedEpisode
 
 _THUMBNAIL_WIDTH = 160
 _GAP = 3

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.dataset import layout
+from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.errors import ConfigError, DatasetError
 from isaac_lerobot.tools.demo_blocks import DemoName
 from isaac_lerobot.tools.demo_file import Demo, DemoFile

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from isaac_lerobot.dataset import DatasetReader
-from isaac_lerobot.dataset.reader import RecordedEpisode
-from isaac_lerobot.dataset.sidecar import read_attributes
+from isaac_lerobot.dataset import DatasetReader, RecordedEpisode
+from isaac_lerobot.dataset.format.sidecar import read_attributes
 from isaac_lerobot.episode_data.layout import EpisodeLayout, Part
 from isaac_lerobot.episode_data.names import episode_names
 from isaac_lerobot.episode_data.states import kept_values

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from isaac_lerobot.dataset import DatasetReader
-from isaac_lerobot.dataset.reader import RecordedEpisode
+from isaac_lerobot.dataset import DatasetReader, RecordedEpisode
 from isaac_lerobot.episode_data.states import Array, SceneStates
 from isaac_lerobot.episode_data.tensors import nested
 from isaac_lerobot.errors import DatasetError

@@ -15,9 +15,9 @@ from isaaclab.utils.datasets import EpisodeData
 from isaaclab.utils.datasets.dataset_file_handler_base import DatasetFileHandlerBase
 
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, Episode
-from isaac_lerobot.dataset.features import differences, parse_features
-from isaac_lerobot.dataset.folder import check_usable, holds_dataset
-from isaac_lerobot.dataset.sidecar import read_attributes
+from isaac_lerobot.dataset.format.features import differences, parse_features
+from isaac_lerobot.dataset.format.sidecar import read_attributes
+from isaac_lerobot.dataset.write.folder import check_usable, holds_dataset
 from isaac_lerobot.episode_data.layout import LAYOUT, NO_KEYS, EpisodeLayout
 from isaac_lerobot.episode_data.names import NAME, episode_names
 from isaac_lerobot.episode_data.states import kept_values

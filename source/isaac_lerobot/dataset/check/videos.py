@@ -1,0 +1,273 @@
+"""Rules for the mp4 files under ``videos/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video, is_depth
+from isaac_lerobot.dataset.check.report import shortened
+from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.video.decoder import thumbnails
+from isaac_lerobot.dataset.video.mp4 import Mp4
+from isaac_lerobot.errors import DatasetError
+
+_FLOAT32_LIMIT = 1024.0  # s; from here on float32 seconds are more than the tolerance apart
+_SAFE_EPISODE = 64.0  # s; shorter episodes pass even there (measured, lerobot-format.md part 6)
+_PICTURE_TOLERANCE = 0.06  # of the full scale, between a codec's mean and the statistics'
+
+
+def _there(evidence: Evidence) -> Complaints:
+    for (camera, name), segments in evidence.segments.items():
+        if not (evidence.root / name).is_file():
+            episodes = shortened(segment.episode for segment in segments)
+            yield name, f"it is missing, and {camera} of the episodes {episodes} with it"
+
+
+def _referenced(evidence: Evidence) -> Complaints:
+    wanted = {name for _, name in evidence.segments}
+    _ = evidence.episode_numbers("length")
+    for name in evidence.videos:
+        if name not in wanted:
+            yield name, "no episode lies in it"
+
+
+def _readable(evidence: Evidence) -> Complaints:
+    for video in evidence.videos.values():
+        if video.error:
+            yield video.name, video.error
+
+
+def _complete(evidence: Evidence) -> Complaints:
+    for video, mp4, _ in evidence.readable_videos():
+        if mp4.cut_off:
+            yield video.name, f"the data of {mp4.cut_off} of its {mp4.frames} frames lie behind its end"
+
+
+def _tracks(evidence: Evidence) -> Complaints:
+    for video, mp4, _ in evidence.readable_videos():
+        if mp4.tracks != ("vide",):
+            kinds = {"vide": "pictures", "soun": "sound"}
+            yield video.name, f"its tracks are {shortened(kinds.get(track, track) for track in mp4.tracks)}"
+
+
+def _shown(evidence: Evidence) -> Iterator[tuple[Video, Mp4, list[Segment]]]:
+    """The readable mp4s that show episodes, with these."""
+    for (_, name), segments in evidence.segments.items():
+        video = evidence.videos.get(name)
+        if video is not None and video.mp4 is not None:
+            yield video, video.mp4, segments
+
+
+def _frames(evidence: Evidence) -> Complaints:
+    for video, mp4, segments in _shown(evidence):
+        length = sum(segment.length for segment in segments)
+        if mp4.frames != length:
+            episodes = shortened(segment.episode for segment in segments)
+            yield video.name, f"it has {mp4.frames} frames, and its episodes ({episodes}) have {length} rows"
+
+
+def _pts(evidence: Evidence) -> Complaints:
+    for video, mp4, _ in evidence.readable_videos():
+        frames = np.arange(mp4.frames)
+        off = mp4.pts / mp4.timescale - frames / evidence.fps
+        wrong = np.flatnonzero(np.abs(off) > TOLERANCE / 2)
+        if mp4.frames and mp4.pts[0] != 0:
+            yield video.name, f"its first frame is shown at {mp4.pts[0] / mp4.timescale:.4f} s, not at 0"
+        elif len(wrong):
+            frame = int(wrong[0])
+            shown, due = mp4.pts[frame] / mp4.timescale, frame / evidence.fps
+            yield video.name, f"frame {frame} is shown at {shown:.4f} s, and is due at {due:.4f} s"
+
+
+def _exact_pts(evidence: Evidence) -> Complaints:
+    for video, mp4, _ in evidence.readable_videos():
+        off = np.abs(mp4.pts * evidence.fps - np.arange(mp4.frames) * mp4.timescale)
+        worst = float(off.max(initial=0)) / mp4.timescale / evidence.fps
+        if 0 < worst <= TOLERANCE / 2:
+            yield (
+                video.name,
+                f"its clock of {mp4.timescale} Hz cannot hold {evidence.fps} fps; frames are up to {worst:.1e} s off",
+            )
+
+
+def _edited(evidence: Evidence) -> Complaints:
+    for video, mp4, _ in evidence.readable_videos():
+        if mp4.hidden:
+            yield video.name, f"its edit list hides {mp4.hidden} of its {mp4.frames} frames"
+
+
+def _rate(evidence: Evidence) -> Complaints:
+    for video, mp4, feature in evidence.readable_videos():
+        # Depth is read by pyav, which goes by the frames' times and not by their average rate.
+        if mp4.frames and not is_depth(feature):
+            rate = mp4.frames * mp4.timescale / max(1, mp4.duration)
+            if abs(rate - evidence.fps) / evidence.fps * mp4.frames >= 0.5:
+                yield video.name, f"its frames last {1 / rate:.6f} s on average, and 1/fps is {1 / evidence.fps:.6f} s"
+
+
+def _size(evidence: Evidence) -> Complaints:
+    for video, mp4, feature in evidence.readable_videos():
+        if tuple(feature.shape[:2]) != (mp4.height, mp4.width):
+            yield video.name, f"its pictures are {mp4.height}x{mp4.width}, and info.json says {list(feature.shape)}"
+
+
+def _as_declared(evidence: Evidence, key: str, attribute: str) -> Complaints:
+    for video, mp4, feature in evidence.readable_videos():
+        said, found = (feature.info or {}).get(key), getattr(mp4, attribute)
+        if said is not None and found is not None and _plain(said) != _plain(found):
+            yield video.name, f"info.json's {key} is {said!r}, and the file's {found!r}"
+
+
+def _plain(name: object) -> object:
+    """Names of one thing under one name: full range, and RGB, which mp4 boxes show as 4:4:4 only."""
+    return {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p", "gbrp": "yuv444p"}.get(str(name), name)
+
+
+def _codec(evidence: Evidence) -> Complaints:
+    return _as_declared(evidence, "video.codec", "codec")
+
+
+def _pix_fmt(evidence: Evidence) -> Complaints:
+    return _as_declared(evidence, "video.pix_fmt", "pix_fmt")
+
+
+def _described(evidence: Evidence) -> Complaints:
+    for camera, feature in evidence.cameras.items():
+        true = {
+            "video.height": feature.shape[0],
+            "video.width": feature.shape[1],
+            "video.fps": evidence.fps,
+            "video.channels": feature.shape[-1],
+            "has_audio": False,
+        }
+        for key, value in true.items():
+            said = (feature.info or {}).get(key, value)
+            if said != value:
+                yield f"feature {camera}", f"info.json's {key} is {said!r}, and should be {value!r}"
+
+
+def _alike(evidence: Evidence) -> Complaints:
+    first: dict[str, tuple[Video, Mp4]] = {}
+    for video, mp4, _ in evidence.readable_videos():
+        other, model = first.setdefault(video.camera, (video, mp4))
+        for what in ("codec", "width", "height", "pix_fmt"):
+            if (mine := getattr(mp4, what)) != (theirs := getattr(model, what)):
+                yield video.name, f"its {what} is {mine}, and that of {other.name} is {theirs}"
+
+
+def _closed_gops(evidence: Evidence) -> Complaints:
+    for video, mp4, feature in evidence.readable_videos():
+        if mp4.open_gop and not is_depth(feature):
+            yield video.name, "it is HEVC with open GOPs"
+
+
+def _single_precision(evidence: Evidence) -> Complaints:
+    for video, mp4, segments in _shown(evidence):
+        if mp4.frames / evidence.fps < _FLOAT32_LIMIT:
+            continue
+        failing = 0
+        for segment in segments:
+            # What lerobot computes: double start + float32 time, compared with the frame's time, both in float32.
+            time = (np.arange(segment.length) / evidence.fps).astype(np.float32)
+            first = round(segment.start * evidence.fps)
+            shown = mp4.pts[first : first + segment.length] / mp4.timescale
+            asked = (segment.start + time[: len(shown)].astype(np.float64)).astype(np.float32)
+            failing += int((np.abs(asked - shown.astype(np.float32)) >= TOLERANCE).sum())
+        if failing:
+            yield (
+                video.name,
+                f"it lasts {mp4.frames / evidence.fps:.0f} s, and {failing} frames fail lerobot's test of time",
+            )
+
+
+def _length(evidence: Evidence) -> Complaints:
+    for video, mp4, segments in _shown(evidence):
+        longest = max(segment.length for segment in segments) / evidence.fps
+        seconds = mp4.frames / evidence.fps
+        if seconds >= _FLOAT32_LIMIT and longest > _SAFE_EPISODE:
+            yield video.name, f"it lasts {seconds:.0f} s, and its longest episode {longest:.0f} s"
+
+
+def _means(video: Video) -> NDArray[np.float64]:
+    """Mean of every decoded picture: shape (frames, 3), red, green and blue as 0..1."""
+    means = [picture.mean(axis=(0, 1)) for picture in thumbnails(video.path, 8)]
+    return np.array(means, np.float64).reshape(-1, 3) / 255
+
+
+def _decodable(evidence: Evidence) -> Complaints:
+    for video, mp4, _ in evidence.readable_videos():
+        try:
+            decoded = sum(1 for _ in thumbnails(video.path, 8))
+        except DatasetError as error:
+            yield video.name, f"it cannot be decoded without errors ({error})"
+            continue
+        if decoded != mp4.frames:
+            yield video.name, f"{decoded} of its {mp4.frames} frames can be decoded"
+
+
+def _pictures(evidence: Evidence) -> Complaints:
+    means_by_camera = evidence.episode_statistics([f"stats/{camera}/mean" for camera in evidence.cameras])
+    for video, _, segments in _shown(evidence):
+        column = means_by_camera.get(f"stats/{video.camera}/mean")
+        if column is None or is_depth(evidence.cameras[video.camera]):
+            continue
+        try:
+            means = _means(video)
+        except DatasetError:
+            continue
+        for segment in segments:
+            first, expected = round(segment.start * evidence.fps), np.ravel(column[segment.episode])
+            found = means[first : first + segment.length]
+            if len(found) and expected.shape == (3,):
+                off = float(np.abs(found.mean(axis=0) - expected).max())
+                if off > _PICTURE_TOLERANCE:
+                    yield (
+                        f"episode {segment.episode}, {video.camera}",
+                        f"its pictures' mean is {off:.2f} off its statistics",
+                    )
+
+
+RULES = (
+    Rule("video-missing", ERROR, "Every mp4 that an episode names is there",
+         "lerobot does not load the dataset, and asks the Hub for the file", _there),
+    Rule("video-extra", WARNING, "Every mp4 shows an episode", "it takes space for nothing, and goes to the Hub too",
+         _referenced),
+    Rule("video-unreadable", ERROR, "Every mp4 has a complete index (`moov`)", "none of its pictures can be read",
+         _readable),
+    Rule("video-cut-off", ERROR, "Every mp4 has the data of all its frames",
+         "early frames are read, later ones fail or are wrong. Copy the file again", _complete),
+    Rule("video-tracks", ERROR, "An mp4 has one stream of pictures and nothing else",
+         "merging fails, and info.json's has_audio is not true", _tracks),
+    Rule("video-frames", ERROR, "An mp4 has exactly as many frames as its episodes have rows",
+         "rows show the pictures of other rows, without a word, or there are none for the last ones", _frames),
+    Rule("video-pts", ERROR, "Frame k of a file is shown at `k / fps`, the first at 0, with no gap and no double",
+         "lerobot rejects frames, or shows others", _pts),
+    Rule("video-pts-exact", WARNING, "The file's clock can hold these times exactly",
+         "errors add up when files are joined", _exact_pts),
+    Rule("video-edit-list", ERROR, "No edit list hides frames", "readers that honour it count other frames", _edited),
+    Rule("video-rate", ERROR, "The average rate is `fps`",
+         "torchcodec counts frames by it and lerobot shows the wrong ones, or fails", _rate),
+    Rule("video-size", ERROR, "Pictures have the declared size", "readers get another shape than info.json says",
+         _size),
+    Rule("video-codec", ERROR, "`video.codec` is the file's", "lerobot-edit-dataset encodes with the wrong one",
+         _codec),
+    Rule("video-pix-fmt", ERROR, "`video.pix_fmt` is the file's", "lerobot-edit-dataset encodes with the wrong one",
+         _pix_fmt),
+    Rule("video-info", ERROR, "The other `info` values are true (height, width, fps, channels, no sound)",
+         "merging with other datasets is refused or goes wrong", _described),
+    Rule("video-differs", ERROR, "All files of a camera have one codec, size and pixel format",
+         "lerobot joins them as they are, and the result cannot be decoded", _alike),
+    Rule("video-open-gop", ERROR, "HEVC has closed GOPs",
+         "random access gives wrong frames. Encode with open-gop=0 or without B-frames", _closed_gops),
+    Rule("video-float32", ERROR, "Every frame passes lerobot's comparison of times in float32",
+         "lerobot raises FrameTimestampError for them. Split the file, so that it stays below 1024 s",
+         _single_precision),
+    Rule("video-long", WARNING, "An mp4 with episodes over 64 s stays below 1024 s",
+         "float32 seconds are coarser than lerobot's tolerance there: after an edit frames may fail", _length),
+    Rule("video-decode", ERROR, "Every frame can be decoded", "training stops there", _decodable, deep=True),
+    Rule("video-picture", ERROR, "An episode's pictures are as bright as its statistics say",
+         "it probably shows another episode's pictures", _pictures, deep=True),
+)  # fmt: skip

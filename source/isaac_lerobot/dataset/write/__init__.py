@@ -1,0 +1,1 @@
+"""Recording: episodes, their commit, joining files, and what happens to a folder before and after."""

@@ -1,0 +1,267 @@
+"""Episode: one recording from its first frame to ``save`` or ``discard``."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from isaac_lerobot.dataset.format.features import Feature, FrameCheck
+from isaac_lerobot.dataset.format.metadata import check_json
+from isaac_lerobot.dataset.format.sidecar import extra_features, extra_schema
+from isaac_lerobot.dataset.format.statistics import PictureStatistics, Statistics
+from isaac_lerobot.dataset.format.tables import RowBuffer
+from isaac_lerobot.dataset.video.codec import VideoCodec
+from isaac_lerobot.dataset.video.encoder import BufferPool, VideoStream
+from isaac_lerobot.dataset.write.commit import FinishedEpisode
+from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
+from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
+
+
+class EpisodeTaker(Protocol):
+    """Who commits episodes that another began: a :class:`DatasetWriter`."""
+
+    def check_fits(self, features: Mapping[str, Feature], fps: int, codec: VideoCodec) -> None:
+        """Raise a :class:`DatasetError` where an episode like this cannot be taken over."""
+
+    def take_over(self, episode: Episode) -> int:
+        """Have a complete episode committed in the background; returns its index."""
+
+    def settle(self) -> None:
+        """Wait until nothing is left of the episodes taken over in the folders that they came from."""
+
+
+class Episode:
+    """An episode being recorded. Made by :meth:`DatasetWriter.begin_episode`; use it from one thread at a time.
+
+    Several episodes may be open at once. Every frame goes through memory of fixed size: nothing here grows with
+    the length of the episode.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        task: str,
+        features: Mapping[str, Feature],
+        fps: int,
+        codec: VideoCodec,
+        pool: BufferPool,
+        attributes: Mapping[str, Any],
+        on_save: Callable[[Episode, EpisodeTaker | None], int],
+        on_discard: Callable[[Episode], None],
+    ) -> None:
+        self.task = task
+        self._folder = folder
+        self._features, self._fps, self._codec = features, fps, codec
+        self._check = FrameCheck(features)
+        self._rows = RowBuffer(folder / "rows.arrow", features)
+        self._streams = {
+            name: VideoStream(folder / f"{name}.mp4", feature.shape, fps, codec, pool)
+            for name, feature in features.items()
+            if feature.is_video
+        }
+        self._stills = {
+            name: PictureStatistics(feature.shape[0], feature.shape[1])
+            for name, feature in features.items()
+            if feature.dtype == "image"
+        }
+        self._staging = TensorStaging()
+        self._added = 0
+        self._extra: RowBuffer | None = None
+        self._extra_shapes: dict[str, tuple[int, ...]] = {}
+        self._extra_features: dict[str, Feature] = {}
+        self._attributes = dict(attributes)
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._success: bool | None = None
+        self._on_save, self._on_discard = on_save, on_discard
+        self._state = "open"
+        self._error: DatasetError | None = None
+        self.waited_s = 0.0
+
+    def __len__(self) -> int:
+        """Return the number of frames so far."""
+        return self._added
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can still be added."""
+        return self._state == "open"
+
+    @property
+    def queue_depth(self) -> int:
+        """Number of frames of the slowest camera that wait for their encoder."""
+        return max((stream.depth for stream in self._streams.values()), default=0)
+
+    def add_frame(self, frame: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> None:
+        """Add a frame. Its values are copied; the caller may reuse its arrays at once.
+
+        Waits while an encoder is behind by more frames than its ring holds; frames are never dropped.
+
+        Args:
+            frame: One value per feature, as numpy arrays (or CPU/CUDA torch tensors) of the declared shape and
+                dtype; cameras uint8 ``(H, W, 3)``. Without the bookkeeping features.
+            extra: Numeric values kept beside the dataset (states for replay, ...), one column each; the same
+                names, shapes and dtypes in every frame of the episode.
+
+        Raises:
+            FeatureError: The frame does not fit; nothing was added.
+            EncoderError: An encoder failed; the episode can only be discarded.
+            DatasetError: The episode is over, or its rows could not be written.
+        """
+        self._need_open("add a frame to")
+        staged = self._staging.stage(frame, extra)
+        values = self._check(staged.frame)
+        self._check_extra(staged.extra)
+        self._added += 1
+        for arrived in self._staging.queue(replace(staged, frame=values)):
+            self._record(arrived)
+
+    def save(
+        self,
+        success: bool | None = None,
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+        into: EpisodeTaker | None = None,
+    ) -> int:
+        """End the episode and have it committed in the background; returns at once.
+
+        Args:
+            success: Whether it succeeded; goes into the episode table. None where nobody judged.
+            attributes: What JSON can hold (seed, environment, ...), kept beside the dataset.
+            arrays: Arrays kept beside the dataset (initial state, ...). Names may hold ``/``.
+            into: Another writer, of a dataset with the same features and rate on the same file system, to save
+                into instead: failed episodes are kept apart this way. Either writer may be closed first.
+
+        Returns:
+            The index of the episode. Should an earlier episode that is still being saved fail, this one and those
+            after it move down by one: indices have no gaps.
+
+        Raises:
+            FeatureError: The dataset to save into has other features, another rate or other videos. The episode
+                is still open, and can be saved elsewhere.
+            DatasetError: The episode has no frames, is over already, or has failed.
+        """
+        self._need_open("save")
+        if not len(self):
+            raise DatasetError("The episode has no frames and cannot be saved; discard it.")
+        together = self._attributes | dict(attributes or {})
+        check_json(attributes, "attributes of the episode")
+        kept = {name: np.array(value) for name, value in (arrays or {}).items()}
+        objects = [name for name, value in kept.items() if value.dtype.hasobject]
+        if objects:
+            raise DatasetError(f"The arrays {objects} hold Python objects; numbers can be kept.")
+        if into is not None:
+            into.check_fits(self._features, self._fps, self._codec)
+        for arrived in self._staging.rest():
+            self._record(arrived)
+        self._attributes, self._arrays, self._success = together, kept, success
+        self._state = "saving"
+        for stream in self._streams.values():
+            stream.end()
+        return self._on_save(self, into)
+
+    def discard(self) -> None:
+        """Throw the episode away. Does nothing when it is over already."""
+        if self._state != "open":
+            return
+        self._state = "discarded"
+        self.clean_up()
+        self._on_discard(self)
+
+    def finish(self) -> FinishedEpisode:
+        """Wait for the encoders and return everything that is to be committed. For the writer's own thread.
+
+        Raises:
+            DatasetError: A video or the rows could not be completed.
+        """
+        videos = {name: stream.result() for name, stream in self._streams.items()}
+        stills: dict[str, Statistics] = {name: pictures.result() for name, pictures in self._stills.items()}
+        try:
+            rows = self._rows.table()
+            extra = self._extra.table() if self._extra is not None else None
+        except (OSError, pa.ArrowException) as error:
+            raise DatasetError(f"The rows of the episode could not be completed: {error}.") from error
+        if extra is not None:
+            extra = extra.cast(extra_schema(self._extra_features, self._extra_shapes))
+        return FinishedEpisode(
+            folder=self._folder,
+            task=self.task,
+            length=len(self),
+            success=self._success,
+            rows=rows,
+            videos=videos,
+            stills=stills,
+            extra=extra,
+            arrays=self._arrays,
+            attributes=self._attributes,
+        )
+
+    def clean_up(self) -> None:
+        """Stop the encoders and remove the unfinished files."""
+        for stream in self._streams.values():
+            stream.abort()
+        for buffer in (self._rows, self._extra):
+            if buffer is not None:
+                try:
+                    buffer.close()
+                except (OSError, pa.ArrowException):
+                    pass
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _record(self, staged: StagedFrame) -> None:
+        """Copy a frame, whose values have arrived, to the rows and the encoders."""
+        values, extra = staged.frame, staged.extra
+        try:
+            for stream in self._streams.values():
+                self.waited_s += stream.reserve()
+            self._rows.append(values)
+            if self._extra is not None and extra is not None:
+                self._extra.append({name: np.asarray(value).reshape(-1) for name, value in extra.items()})
+        except EncoderError as error:
+            self._fail(error)
+            raise
+        except (OSError, pa.ArrowException) as error:
+            raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
+        for name, stream in self._streams.items():
+            stream.put(values[name])
+        for name, pictures in self._stills.items():
+            pictures.add(values[name])
+        self._staging.give_back(staged)
+
+    def _need_open(self, action: str) -> None:
+        if self._state == "open":
+            return
+        if self._error is not None:
+            raise DatasetError(f"Cannot {action} this episode: it has failed ({self._error}). Discard it.")
+        raise DatasetError(f"Cannot {action} this episode: it is {self._state} already. Begin a new one.")
+
+    def _fail(self, error: DatasetError) -> DatasetError:
+        self._error = error
+        self._state = "failed"
+        self.clean_up()
+        self._on_discard(self)
+        return error
+
+    def _check_extra(self, extra: Mapping[str, Any] | None) -> None:
+        if not len(self) and extra:
+            self._extra_features = extra_features(extra)
+            self._extra_shapes = {name: np.asarray(value).shape for name, value in extra.items()}
+            self._extra = RowBuffer(self._folder / "extra.arrow", self._extra_features)
+            return
+        given = {name: np.asarray(value) for name, value in (extra or {}).items()}
+        for name in self._extra_features.keys() ^ given.keys():
+            raise FeatureError(f"The extra value {name!r} must be given for every frame of an episode or for none.")
+        for name, value in given.items():
+            shape, dtype = self._extra_shapes[name], self._extra_features[name].dtype
+            if value.shape != shape or value.dtype != dtype:
+                raise FeatureError(
+                    f"The extra value {name!r} was {dtype} {shape} in the first frame "
+                    f"and is {value.dtype} {value.shape} now."
+                )

@@ -1,0 +1,489 @@
+"""Writer: records episodes into a LeRobot v3.0 dataset while a simulation runs."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import itertools
+import logging
+import threading
+import uuid
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from isaac_lerobot.dataset.disk import durable
+from isaac_lerobot.dataset.disk.single_file import replace_json
+from isaac_lerobot.dataset.format import layout, metadata, tables
+from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.video.codec import VideoCodec
+from isaac_lerobot.dataset.video.encoder import BufferPool
+from isaac_lerobot.dataset.write import commit, folder, join, opening, repair, replacement
+from isaac_lerobot.dataset.write.commit import DatasetState
+from isaac_lerobot.dataset.write.episode import Episode, EpisodeTaker
+from isaac_lerobot.dataset.write.opening import OpenDataset
+from isaac_lerobot.errors import DatasetError, FeatureError
+
+_log = logging.getLogger(__name__)
+
+OnCommitted = Callable[[int], None]
+OnFailed = Callable[[int, Exception], None]
+
+
+@dataclass(frozen=True)
+class WriterStatus:
+    """Where a writer stands.
+
+    Attributes:
+        open_episodes: Episodes that frames are being added to.
+        saving_episodes: Episodes saved and not yet on the disk.
+        committed_episodes: Episodes on the disk, earlier recordings included.
+        committed_frames: Frames on the disk, earlier recordings included.
+        failed_episodes: Saved episodes that could not be written, since this writer was opened.
+        queue_depth: Frames that wait for the slowest encoder of the open episodes.
+        waited_s: How long ``add_frame`` has waited for encoders in all [s].
+        bytes_written: Size of the episodes committed by this writer [bytes].
+    """
+
+    open_episodes: int
+    saving_episodes: int
+    committed_episodes: int
+    committed_frames: int
+    failed_episodes: int
+    queue_depth: int
+    waited_s: float
+    bytes_written: int
+
+
+class DatasetWriter:
+    """Records episodes into a LeRobot v3.0 dataset. Made by :meth:`create` or :meth:`append`.
+
+    The caller's thread copies frames and returns; encoding, statistics and writing happen in the background.
+    Saved episodes are committed one by one in the order of ``save``. One that fails (disk full, encoder died) is
+    reported through ``on_failed`` and by :meth:`wait`; the others are not affected, but for their index: indices
+    have no gaps, so every episode saved after the failed one moves down by one.
+
+    Attributes:
+        root: Folder of the dataset.
+        on_committed: Called with the index of an episode when it is on the disk, or None.
+        on_failed: Called with the index an episode would have had, and the error, or None. Both are called from
+            the writer's thread in the order of ``save``.
+    """
+
+    def __init__(self, opened: OpenDataset, on_committed: OnCommitted | None, on_failed: OnFailed | None) -> None:
+        self.root = opened.root
+        self.on_committed, self.on_failed = on_committed, on_failed
+        self._lock, self._state, self._codec = opened.lock, opened.state, opened.codec
+        self._opened = opened
+        self._pool = BufferPool()
+        self._numbers = itertools.count()
+        # An encoder that was just being started by a killed recording must not meet this one's files.
+        self._token = uuid.uuid4().hex[:8]
+        self._changed = threading.Condition()
+        self._open: set[Episode] = set()
+        self._saving: deque[Episode] = deque()
+        self._takers: set[EpisodeTaker] = set()
+        self._reporting = False
+        self._errors: list[Exception] = []
+        self._failed = 0
+        self._waited_s = 0.0
+        self._bytes = 0
+        self._first_new = opened.state.info.total_episodes
+        self._closing = self._closed = False
+        self._broken: Exception | None = None
+        self._thread: threading.Thread | None = None
+        tables.warm_up()
+        _writers.add(self)
+
+    @classmethod
+    def create(
+        cls,
+        root: Path | str,
+        fps: int,
+        features: Mapping[str, Any],
+        robot_type: str | None = None,
+        *,
+        codec: VideoCodec | str = "h264",
+        overwrite: bool = False,
+        attributes: Mapping[str, Any] | None = None,
+        data_files_size_in_mb: int = layout.DATA_FILES_SIZE_IN_MB,
+        video_files_size_in_mb: int = layout.VIDEO_FILES_SIZE_IN_MB,
+        on_committed: OnCommitted | None = None,
+        on_failed: OnFailed | None = None,
+    ) -> DatasetWriter:
+        """Start a new dataset.
+
+        Args:
+            root: Folder, new or empty.
+            fps: Frames per second, a whole number.
+            features: lerobot's feature definitions, ``{name: {"dtype", "shape", "names"}}``, without the
+                bookkeeping ones. dtypes: numpy's numbers, ``bool``, ``string``, ``video``, ``image``.
+            robot_type: Name of the robot.
+            codec: Video encoder, see :meth:`VideoCodec.parse`.
+            overwrite: Replace a LeRobot dataset that is already there: it is removed when the first new episode is
+                committed, and comes back if none ever is. Anything else is never removed.
+            attributes: What is to be kept of the whole dataset (environment, versions, ...), JSON.
+            data_files_size_in_mb: Size to which data files are joined [MiB].
+            video_files_size_in_mb: Size to which video files are joined [MiB].
+            on_committed: See the class.
+            on_failed: See the class.
+
+        Raises:
+            FeatureError: The features or the frame rate cannot be used.
+            DatasetError: The folder holds something.
+            DatasetLockedError: Another process is writing there.
+            EncoderError: There is no ffmpeg.
+        """
+        opened = opening.create(
+            Path(root).absolute(),
+            fps,
+            features,
+            robot_type,
+            codec,
+            overwrite=overwrite,
+            attributes=attributes,
+            data_files_size_in_mb=data_files_size_in_mb,
+            video_files_size_in_mb=video_files_size_in_mb,
+        )
+        return cls(opened, on_committed, on_failed)
+
+    @classmethod
+    def append(
+        cls,
+        root: Path | str,
+        fps: int | None = None,
+        features: Mapping[str, Any] | None = None,
+        robot_type: str | None = None,
+        codec: VideoCodec | str | None = None,
+        *,
+        on_committed: OnCommitted | None = None,
+        on_failed: OnFailed | None = None,
+    ) -> DatasetWriter:
+        """Go on where a dataset ended. Removes what an interrupted recording left behind.
+
+        Args:
+            root: Folder of the dataset.
+            fps: If given, must be the dataset's.
+            features: If given, must be the dataset's.
+            robot_type: If given, must be the dataset's.
+            codec: If given, must make videos like those of the dataset; by default they decide.
+            on_committed: See the class.
+            on_failed: See the class.
+
+        Raises:
+            FeatureError: Lists every difference between what was given and the dataset.
+            DatasetError: There is no dataset, or it is damaged.
+            DatasetLockedError: Another process is writing it.
+            EncoderError: There is no ffmpeg.
+        """
+        opened = opening.append(Path(root).absolute(), fps, features, robot_type, codec)
+        return cls(opened, on_committed, on_failed)
+
+    @property
+    def fps(self) -> int:
+        """Frames per second."""
+        return self._state.info.fps
+
+    @property
+    def features(self) -> dict[str, dict[str, Any]]:
+        """The feature definitions, without the bookkeeping ones."""
+        return {name: feature.definition() for name, feature in self._state.info.features.items()}
+
+    @property
+    def codec(self) -> VideoCodec:
+        """Encoder of the videos."""
+        return self._codec
+
+    @property
+    def status(self) -> WriterStatus:
+        """Where the writer stands now. Cheap; from any thread."""
+        with self._changed:
+            info = self._state.info
+            episodes = list(self._open)
+            return WriterStatus(
+                open_episodes=len(episodes),
+                saving_episodes=len(self._saving),
+                committed_episodes=info.total_episodes,
+                committed_frames=info.total_frames,
+                failed_episodes=self._failed,
+                queue_depth=max((episode.queue_depth for episode in episodes), default=0),
+                waited_s=self._waited_s + sum(episode.waited_s for episode in episodes),
+                bytes_written=self._bytes,
+            )
+
+    def begin_episode(self, task: str, *, attributes: Mapping[str, Any] | None = None) -> Episode:
+        """Open an episode. Several may be open at once.
+
+        Args:
+            task: What is to be done, in words; becomes the task text of every frame.
+            attributes: What is known of the episode from the start, kept beside the dataset (JSON).
+
+        Raises:
+            DatasetError: The writer is closed, or the folder cannot be written.
+        """
+        self._need_working()
+        if not isinstance(task, str) or not task:
+            raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
+        metadata.check_json(attributes, "attributes of the episode")
+        self._need_folder()
+        staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}-{self._token}"
+        try:
+            staging.mkdir(parents=True)
+        except OSError as error:
+            raise DatasetError(f"Cannot record into {self.root}: {error}.") from error
+        info = self._state.info
+        episode = Episode(
+            staging, task, info.features, info.fps, self._codec, self._pool, attributes or {}, self._save, self._drop
+        )
+        with self._changed:
+            self._open.add(episode)
+        return episode
+
+    def check_fits(self, features: Mapping[str, Feature], fps: int, codec: VideoCodec) -> None:
+        """Make sure that this writer can take over an episode that another one began.
+
+        Raises:
+            FeatureError: Lists every difference between the episode and the dataset.
+            DatasetError: The writer is closed, or cannot go on.
+        """
+        self._need_working()
+        found = opening.differences_to(self._state.info, fps, features, None, codec)
+        if found:
+            raise FeatureError(f"The episode cannot be saved into {self.root}: " + "; ".join(found) + ".")
+
+    def take_over(self, episode: Episode) -> int:
+        """Commit an episode that another writer began; see ``into`` of :meth:`Episode.save`."""
+        with self._changed:
+            self._saving.append(episode)
+            index = self._state.info.total_episodes + len(self._saving) - 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        return index
+
+    def update_attributes(self, changes: Mapping[str, Any]) -> None:
+        """Change what is kept of the whole dataset, see ``attributes`` of :meth:`create`.
+
+        Args:
+            changes: New values by name, JSON.
+
+        Raises:
+            DatasetError: They are no JSON, the writer is closed, or the folder cannot be written.
+        """
+        self._need_working()
+        metadata.check_json(changes, "attributes of the dataset")
+        own = metadata.read_own(self.root)
+        own["attributes"] = {**own.get("attributes", {}), **changes}
+        try:
+            replace_json(self.root, layout.OWN_METADATA, own)
+        except OSError as error:
+            raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
+
+    def settle(self) -> None:
+        """Wait until every saved episode is on the disk or has failed."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._saving)
+
+    def wait(self) -> None:
+        """Wait until every saved episode is on the disk.
+
+        Raises:
+            DatasetError: Episodes failed since the last call; says which and why. The others are on the disk.
+        """
+        if threading.current_thread() is self._thread:
+            raise DatasetError("A listener of the writer cannot wait for it: it is what the writer waits for.")
+        with self._changed:
+            self._changed.wait_for(lambda: not self._saving and not self._reporting)
+            errors, self._errors = self._errors, []
+        if errors:
+            raise DatasetError(" ".join(str(error) for error in errors)) from errors[0]
+
+    def close(self, *, join_files: bool = True) -> None:
+        """Wait for the saved episodes, join their files, and let go of the dataset. May be called twice.
+
+        Episodes that are still open are discarded. A new dataset that got no episode is removed, as no reader could
+        open it; one that it was to overwrite is there again.
+
+        Args:
+            join_files: Join the files of the episodes into files of the format's sizes.
+
+        Raises:
+            DatasetError: As :meth:`wait`, or the files could not be joined; the dataset is good as it is then.
+        """
+        if self._closed:
+            return
+        self._closing = True
+        for episode in list(self._open):
+            episode.discard()
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._saving)
+                self._changed.notify_all()
+            if self._thread is not None:
+                self._thread.join()
+            # What others took over lies in this writer's staging folder until they have committed it.
+            for taker in self._takers:
+                taker.settle()
+            if self._opened.is_new and not self._state.info.total_episodes:
+                self._withdraw()
+            else:
+                complete = not self._failed
+                if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
+                    complete = self._join() and complete
+                self._remove_staging(complete)
+        finally:
+            self._closed = True
+            self._lock.release()
+            _writers.discard(self)
+            if self._opened.made_folder:
+                with contextlib.suppress(OSError):  # only where nothing is left in it
+                    self.root.rmdir()
+        self.wait()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except DatasetError as failure:
+            if error is None:
+                raise
+            _log.error("%s", failure)
+
+    def _need_working(self) -> None:
+        if self._closing:
+            raise DatasetError(f"The writer of {self.root} is closed.")
+        if self._broken is not None:
+            raise DatasetError(f"The writer of {self.root} cannot go on: {self._broken}")
+
+    def _need_folder(self, error: Exception | None = None) -> None:
+        if not (self.root / layout.INFO).is_file():
+            raise DatasetError(f"The dataset folder {self.root} was removed or moved while recording.") from error
+
+    def _join(self) -> bool:
+        try:
+            self._need_folder()
+            join.join_files(self.root)
+        except (OSError, DatasetError) as error:
+            is_there = (self.root / layout.INFO).is_file() or join.is_interrupted(self.root)
+            text = f"All episodes are saved, but the files of {self.root} could not be joined: {error}"
+            self._errors.append(DatasetError(text if is_there else str(error)))
+            return False
+        return True
+
+    def _withdraw(self) -> None:
+        try:
+            if self.root.is_dir():
+                folder.withdraw(self.root)
+        except OSError as error:
+            _log.warning("Could not remove the empty dataset %s: %s", self.root, error)
+
+    def _remove_staging(self, complete: bool) -> None:
+        try:
+            if not complete:
+                # Ends a joining that got as far as its journal, and removes what is left of anything else. Where it
+                # cannot, the staging folder stays: the next open needs what is in it.
+                repair.recover(self.root)
+            durable.remove_tree(self.root / layout.STAGING)
+        except (OSError, DatasetError) as error:
+            _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
+
+    def _save(self, episode: Episode, into: EpisodeTaker | None) -> int:
+        self._drop(episode)
+        if into is not None and into is not self:
+            self._takers.add(into)
+            return into.take_over(episode)
+        return self.take_over(episode)
+
+    def _drop(self, episode: Episode) -> None:
+        with self._changed:
+            if episode in self._open:
+                self._open.discard(episode)
+                self._waited_s += episode.waited_s
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._saving or self._closing)
+                if not self._saving:
+                    return
+                episode = self._saving[0]
+            index = self._state.info.total_episodes
+            try:
+                state = self._commit(episode)
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the episodes after it go on
+                self._report_failure(episode, index, error)
+                continue
+            with self._changed:
+                self._state = state
+                self._saving.popleft()
+                self._reporting = True
+            self._report(self.on_committed, index)
+
+    def _commit(self, episode: Episode) -> DatasetState:
+        if self._broken is not None:
+            raise DatasetError(str(self._broken))
+        try:
+            finished = episode.finish()
+        except DatasetError as error:
+            self._need_folder(error)
+            raise
+        size = sum(video.path.stat().st_size for video in finished.videos.values()) + finished.rows.nbytes
+        state = commit.commit_episode(self.root, self._state, finished)
+        if self._opened.is_new and not self._state.info.total_episodes:
+            self._remove_replaced()
+        self._bytes += size
+        return state
+
+    def _remove_replaced(self) -> None:
+        try:
+            replacement.settle(self.root)
+        except OSError as error:  # the next open tries again
+            _log.warning("Could not remove the dataset that was overwritten: %s", error)
+
+    def _report_failure(self, episode: Episode, index: int, error: Exception) -> None:
+        if isinstance(error, commit.UndoError):
+            self._broken = error
+        if not isinstance(error, DatasetError):
+            error = DatasetError(f"The episode could not be written: {error}.")
+        message = f"Episode {index} was not saved: {error}"
+        _log.error("%s", message)
+        episode.clean_up()
+        with self._changed:
+            self._saving.popleft()
+            self._failed += 1
+            self._errors.append(DatasetError(message))
+            self._reporting = True
+        self._report(self.on_failed, index, error)
+
+    def _report(self, callback: Callable[..., None] | None, *values: Any) -> None:
+        """Tell a listener; ``wait`` returns only after it was told."""
+        try:
+            if callback is not None:
+                callback(*values)
+        except Exception:  # noqa: BLE001 - a listener's mistake must not cost an episode
+            _log.exception("A listener of the dataset writer failed.")
+        with self._changed:
+            self._reporting = False
+            self._changed.notify_all()
+
+
+_writers: weakref.WeakSet[DatasetWriter] = weakref.WeakSet()
+
+
+@atexit.register
+def _finish_saving() -> None:
+    """Let saved episodes reach the disk when the interpreter ends without ``close``."""
+    for writer in list(_writers):
+        try:
+            writer.wait()
+        except DatasetError as error:
+            _log.error("%s", error)
