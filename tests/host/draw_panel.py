@@ -57,7 +57,7 @@ OFFER = TaskOffer(
         DeviceOffer("spacemouse", "SpaceMouse", available=False, reason="No SpaceMouse is plugged in."),
         DeviceOffer("scripted", "Scripted operator"),
     ),
-    has_success_term=True,
+    success_term="success",
     description="Pick up the cube",
 )
 CHOSEN = {

@@ -26,7 +26,7 @@ class PaperHost:
             action_names=("a",),
             cameras=(CameraOffer("front", 16, 16),),
             terms=(TermOffer("policy/count", (2,)),),
-            has_success_term=has_success_term,
+            success_term="success" if has_success_term else None,
         )
 
     def list_tasks(self, packages: Sequence[str]) -> Sequence[str]:

@@ -6,6 +6,7 @@ import pytest
 
 from isaac_lerobot.errors import ConfigError, TaskError
 from isaac_lerobot.recording import CameraOffer, RecordingConfig, TaskOffer, TermOffer, select
+from isaac_lerobot.recording.offer import find_success_term
 from isaac_lerobot.recording.selection import feature_name
 
 OFFER = TaskOffer(
@@ -105,3 +106,41 @@ def test_what_cannot_be_recorded_names_both_sides(values, words):
     with pytest.raises(ConfigError) as caught:
         chosen(**values)
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("terminations", "asked", "found"),
+    [
+        (["time_out", "success"], None, "success"),
+        (["time_out", "task_success"], None, "task_success"),
+        (["reach_success", "success"], None, "success"),
+        (["reach_success", "lift_success"], None, "reach_success"),
+        (["reach_success", "lift_success"], "lift_success", "lift_success"),
+        (["time_out", "placed"], "placed", "placed"),
+        (["time_out", "succeeded"], None, None),
+        ([], None, None),
+    ],
+)
+def test_the_success_term_is_the_one_asked_for_else_one_that_is_called_so(terminations, asked, found):
+    assert find_success_term("Pick-v0", terminations, asked) == found
+
+
+@pytest.mark.parametrize(
+    ("terminations", "asked", "words"),
+    [
+        (["time_out", "task_success", "reach_success"], "success", "Did you mean 'task_success' or 'reach_success'?"),
+        (["time_out", "placed"], "place", "Did you mean 'placed'?"),
+        ([], "success", "There are none."),
+    ],
+)
+def test_a_wrong_success_term_is_answered_with_the_candidates(terminations, asked, words):
+    with pytest.raises(TaskError) as caught:
+        find_success_term("Pick-v0", terminations, asked)
+    assert str(caught.value) == f"success_term: Pick-v0 has no termination term '{asked}'. {words}"
+
+
+def test_another_success_term_than_the_loaded_one_is_refused():
+    config = RecordingConfig.from_mapping({"state_keys": ["policy/joint_pos"], "success_term": "placed"})
+    assert select(config, replace(OFFER, success_term="placed")).state
+    with pytest.raises(ConfigError, match=r"success_term is 'placed', and Pick-v0 was loaded with success\. Load it"):
+        select(config, replace(OFFER, success_term="success"))

@@ -95,6 +95,10 @@ class RecordingConfig(BaseModel):
     success: SuccessMode = Field(
         SuccessMode.TERM, description="Who judges success: the task's success term, or the operator (manual)."
     )
+    success_term: Annotated[_Text | None, BeforeValidator(_blank_is_unset)] = Field(
+        None,
+        description="The task's termination term that means success. Unset: 'success', else one whose name ends so.",
+    )
     num_success_steps: StrictInt = Field(10, ge=1, description="Steps in a row for which the success term must hold.")
     export: ExportRule = Field(
         ExportRule.ALL,

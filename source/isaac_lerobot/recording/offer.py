@@ -5,7 +5,12 @@ Plain data. The simulation floor fills it in, the panel shows it, :mod:`.selecti
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from isaac_lerobot.errors import TaskError, nearest
+
+_SUCCESS = "success"
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class TaskOffer:
         cameras: The scene's cameras.
         terms: The observation terms of every group.
         devices: The devices that could drive it.
-        has_success_term: Whether the task judges success itself.
+        success_term: The termination term that says whether the task is done, None where there is none.
         robot_type: Name of the robot asset, where it can be told.
         description: What the task is about, where it says so.
     """
@@ -93,12 +98,41 @@ class TaskOffer:
     cameras: tuple[CameraOffer, ...] = ()
     terms: tuple[TermOffer, ...] = ()
     devices: tuple[DeviceOffer, ...] = ()
-    has_success_term: bool = False
+    success_term: str | None = None
     robot_type: str | None = None
     description: str = ""
+
+    @property
+    def has_success_term(self) -> bool:
+        """Whether the task judges success itself."""
+        return self.success_term is not None
 
     @property
     def suggested_state_keys(self) -> tuple[str, ...]:
         """The robot's own joint positions, where the task offers them under Isaac Lab's usual name."""
         vectors = [term for term in self.terms if not term.is_image]
         return tuple(term.key for term in vectors if term.term in ("joint_pos", "joint_positions"))[:1]
+
+
+def find_success_term(task: str, terminations: Iterable[str], asked: str | None = None) -> str | None:
+    """Return the name of the termination term that means success.
+
+    Args:
+        task: Id of the task.
+        terminations: Names of its termination terms.
+        asked: The one that was asked for. None: ``success``, else the first whose name ends so (``task_success``).
+
+    Returns:
+        Its name, or None where none was asked for and the task has none.
+
+    Raises:
+        TaskError: The task has no such term; names those that it has.
+    """
+    names = list(terminations)
+    candidates = [name for name in names if name.endswith(_SUCCESS)]
+    if asked is None:
+        return _SUCCESS if _SUCCESS in candidates else next(iter(candidates), None)
+    if asked not in names:
+        hint = f"Did you mean {' or '.join(map(repr, candidates))}?" if candidates else nearest(asked, names)
+        raise TaskError(f"success_term: {task} has no termination term '{asked}'. {hint}")
+    return asked

@@ -53,7 +53,7 @@ def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
     """Choose from what the task offers.
 
     Raises:
-        ConfigError: Neither state nor observation keys; a key named twice; two sources for one feature.
+        ConfigError: Another success term than the loaded one; neither state nor observation keys; a key named twice; two sources for one feature.
         TaskError: A camera or key that the task does not have, with the nearest ones it has.
     """
     if not config.state_keys and not config.observation_keys:
@@ -61,6 +61,11 @@ def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
         raise ConfigError(
             "Neither state_keys nor observation_keys is set, so no observation would be recorded. Choose at least "
             f"one of the task's terms: {vectors or 'it has none'}."
+        )
+    if config.success_term not in (None, offer.success_term):
+        raise ConfigError(
+            f"success_term is '{config.success_term}', and {offer.task} was loaded with "
+            f"{offer.success_term or 'none'}. Load it again."
         )
     state = tuple(_find_term(key, offer, "state_keys") for key in config.state_keys)
     for term in state:

@@ -257,7 +257,8 @@ class _ScriptHost:
             raise TaskError(f"A script is stepping {self.task} here, so {config.task} cannot be loaded. Choose "
                             f"{self.task} to record it.")  # fmt: skip
         direct = _is_direct(self._env)
-        offer = inspect_direct_env(self._env, self.task) if direct else inspect_env(self._env, self.task)
+        inspect = inspect_direct_env if direct else inspect_env
+        offer = inspect(self._env, self.task, success_term=config.success_term)
         reader = DirectFrameReader if direct else FrameReader
         self._recorder = EpisodeRecorder(self._env, self._session, offer, self._judge, reader)
         return offer

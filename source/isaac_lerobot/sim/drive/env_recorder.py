@@ -26,7 +26,7 @@ class EnvRecorder:
     """
 
     def __init__(self, env: Any, session: Session, task: str, devices: Iterable[DeviceOffer] = ()) -> None:
-        self.offer: TaskOffer = inspect_env(env, task, devices)
+        self.offer: TaskOffer = inspect_env(env, task, devices, session.config.success_term)
         self._session = session
         self._judge = CountingJudge(env, session)
         self._recorder = EpisodeRecorder(env, session, self.offer, self._judge)

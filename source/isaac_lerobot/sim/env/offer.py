@@ -10,6 +10,7 @@ from typing import Any
 from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.errors import TaskError
 from isaac_lerobot.recording import CameraOffer, DeviceOffer, TaskOffer, TermOffer
+from isaac_lerobot.recording.offer import find_success_term
 
 COLOUR_OUTPUTS = ("rgb", "rgba")
 """Camera outputs that are colour pictures, in the order in which they are looked for."""
@@ -19,16 +20,19 @@ _WHOLE = "obs"
 """Term name of a group that is one tensor: direct environments do not name their terms."""
 
 
-def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = ()) -> TaskOffer:
+def inspect_env(
+    env: Any, task: str, devices: Iterable[DeviceOffer] = (), success_term: str | None = None
+) -> TaskOffer:
     """Return what a (reset) manager-based environment offers.
 
     Args:
         env: The unwrapped environment.
         task: Its id.
         devices: The devices that could drive it.
+        success_term: The termination term that means success, see :func:`.find_success_term`.
 
     Raises:
-        TaskError: Its rate is no whole number of frames per second, which the format cannot hold.
+        TaskError: It has no such success term, or its rate is no whole number of frames per second, which the format cannot hold.
     """
     robot = main_robot(env)
     return TaskOffer(
@@ -39,21 +43,22 @@ def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = ()) -> Tas
         cameras=tuple(camera_offers(env)),
         terms=tuple(_terms(env)),
         devices=tuple(devices),
-        has_success_term=_has_success_term(env),
+        success_term=find_success_term(task, _terminations(env), success_term),
         robot_type=robot,
         description=_description(env),
     )
 
 
-def inspect_direct_env(env: Any, task: str) -> TaskOffer:
+def inspect_direct_env(env: Any, task: str, success_term: str | None = None) -> TaskOffer:
     """Return what a (reset) direct environment offers: its groups as ``policy/obs``, or ``group/term``.
 
     Args:
         env: The unwrapped environment.
         task: Its id.
+        success_term: The termination term that was asked for; direct environments have none.
 
     Raises:
-        TaskError: Its rate is no whole number of frames per second.
+        TaskError: A success term was asked for, or its rate is no whole number of frames per second.
     """
     size = int(env.single_action_space.shape[0])
     return TaskOffer(
@@ -63,6 +68,7 @@ def inspect_direct_env(env: Any, task: str) -> TaskOffer:
         action_names=("action",) if size == 1 else tuple(f"action.{index}" for index in range(size)),
         cameras=tuple(camera_offers(env)),
         terms=tuple(_terms_of_groups(env.obs_buf)),
+        success_term=find_success_term(task, (), success_term),
         robot_type=main_robot(env),
         description=str(getattr(env.cfg, "task_description", "") or ""),
     )
@@ -158,10 +164,10 @@ def main_robot(env: Any) -> str | None:
     return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
 
 
-def _has_success_term(env: Any) -> bool:
+def _terminations(env: Any) -> list[str]:
     # A ManagerBasedEnv without rewards has no terminations either.
     terminations = getattr(env, "termination_manager", None)
-    return terminations is not None and "success" in terminations.active_terms
+    return [] if terminations is None else list(terminations.active_terms)
 
 
 def _description(env: Any) -> str:
