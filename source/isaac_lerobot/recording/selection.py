@@ -53,7 +53,8 @@ def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
     """Choose from what the task offers.
 
     Raises:
-        ConfigError: Another success term than the loaded one; neither state nor observation keys; a key named twice; two sources for one feature.
+        ConfigError: Another success term than the loaded one; neither state nor observation keys; a key named twice;
+            two sources for one feature.
         TaskError: A camera or key that the task does not have, with the nearest ones it has.
     """
     if not config.state_keys and not config.observation_keys:

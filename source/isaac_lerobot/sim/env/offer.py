@@ -20,9 +20,7 @@ _WHOLE = "obs"
 """Term name of a group that is one tensor: direct environments do not name their terms."""
 
 
-def inspect_env(
-    env: Any, task: str, devices: Iterable[DeviceOffer] = (), success_term: str | None = None
-) -> TaskOffer:
+def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = (), success_term: str | None = None) -> TaskOffer:
     """Return what a (reset) manager-based environment offers.
 
     Args:
@@ -32,7 +30,8 @@ def inspect_env(
         success_term: The termination term that means success, see :func:`.find_success_term`.
 
     Raises:
-        TaskError: It has no such success term, or its rate is no whole number of frames per second, which the format cannot hold.
+        TaskError: It has no such success term, or its rate is no whole number of frames per second, which the format
+            cannot hold.
     """
     robot = main_robot(env)
     return TaskOffer(
