@@ -1,11 +1,13 @@
 """The session's states, commands and counts, with a real dataset writer behind it."""
 
 import shutil
+import threading
 import time
 
 import pyarrow.parquet as pq
 import pytest
 
+from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.recording import (
     CloseTask,
     Configure,
@@ -26,6 +28,7 @@ from isaac_lerobot.recording import (
     Start,
 )
 from isaac_lerobot.recording.automatic import AutomaticRecording
+from isaac_lerobot.recording.export import Export
 from recording.paper_host import PaperHost
 
 
@@ -59,12 +62,26 @@ def finish(session, host):
 
 
 def wait_finished(session, host):
-    deadline = time.monotonic() + 60
     host.tick()
-    while session.state is SessionState.SAVING and time.monotonic() < deadline:
+    return wait_until(session, host, SessionState.FINISHED)
+
+
+def wait_until(session, host, state):
+    deadline = time.monotonic() + 60
+    while session.state is not state and time.monotonic() < deadline:
         time.sleep(0.01)
         host.tick()
-    assert session.state is SessionState.FINISHED
+    assert session.state is state
+    return session.status
+
+
+def quit_and_wait(session, host):
+    session.post(Quit())
+    deadline = time.monotonic() + 60
+    while not session.quit_requested and time.monotonic() < deadline:
+        time.sleep(0.01)
+        host.tick()
+    assert session.quit_requested
     return session.status
 
 
@@ -123,8 +140,7 @@ def test_quit_throws_a_running_episode_away(config):
     session, host = opened(config)
     do(session, host, Start(), steps=4)
     do(session, host, End(Outcome.SUCCESS), steps=4)
-    do(session, host, Quit())
-    assert session.quit_requested
+    quit_and_wait(session, host)
     assert not host.is_open
     assert len(episodes(config.dataset)) == 1
 
@@ -319,8 +335,8 @@ def test_failure_of_the_environment_keeps_saved_episodes(config):
     do(session, host, End(Outcome.SUCCESS), steps=3)
     session.fail("The task raised.")
     assert session.status.state is SessionState.ERROR
-    do(session, host, OpenTask())
-    assert do(session, host).state is SessionState.READY
+    session.post(OpenTask())
+    wait_until(session, host, SessionState.READY)
     do(session, host, Start(), steps=2)
     do(session, host, End(Outcome.SUCCESS))
     finish(session, host)
@@ -409,10 +425,7 @@ def test_finish_after_an_error_leaves_no_task(config):
     session.fail("The task raised.")
     session.post(Finish())
     host.tick()
-    deadline = time.monotonic() + 30
-    while session.state is SessionState.SAVING and time.monotonic() < deadline:
-        host.tick()
-    assert session.state is SessionState.IDLE
+    wait_until(session, host, SessionState.IDLE)
     assert Start not in session.status.allowed
 
 
@@ -420,6 +433,66 @@ def test_quit_says_what_there_is(config):
     session, host = opened(config)
     do(session, host, Start(), steps=2)
     do(session, host, End(Outcome.SUCCESS), steps=2)
-    status = do(session, host, Quit())
+    status = quit_and_wait(session, host)
     assert "1 saved" in status.message.text
     assert str(config.dataset) in status.message.text
+
+
+@pytest.fixture
+def slow_completion(monkeypatch):
+    """Completing a dataset waits until the event that this gives is set."""
+    may_go_on, close = threading.Event(), Export.close
+
+    def slow(export):
+        may_go_on.wait(20)
+        close(export)
+
+    monkeypatch.setattr(Export, "close", slow)
+    yield may_go_on
+    may_go_on.set()
+
+
+@pytest.mark.parametrize("command", [OpenTask(), CloseTask(), Quit()])
+def test_what_closes_the_dataset_leaves_the_host_alone_until_it_is_complete(config, slow_completion, command):
+    session, host = opened(config.changed({"continuous": False}))
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS))
+    assert do(session, host, command).state is SessionState.SAVING
+    assert host.is_open
+    assert "Completing the dataset" in session.status.message.text
+    slow_completion.set()
+    reached = {OpenTask: SessionState.READY, CloseTask: SessionState.IDLE, Quit: SessionState.IDLE}[type(command)]
+    wait_until(session, host, reached)
+    assert session.quit_requested is isinstance(command, Quit)
+    assert len(episodes(config.dataset)) == 1
+
+
+def test_a_task_is_not_loaded_over_the_news_that_the_dataset_could_not_be_completed(config, monkeypatch):
+    close = Export.close
+
+    def broken(export):
+        close(export)
+        raise DatasetError("The disk is full.")
+
+    session, host = opened(config.changed({"continuous": False}))
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS))
+    monkeypatch.setattr(Export, "close", broken)
+    assert do(session, host, OpenTask()).state is SessionState.SAVING
+    status = wait_finished(session, host)
+    assert "The disk is full." in status.message.text
+    do(session, host)
+    assert session.state is SessionState.FINISHED
+
+
+def test_who_has_no_time_left_completes_the_dataset_at_once_and_keeps_the_environment(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    do(session, host, End(Outcome.SUCCESS), steps=2)
+    session.complete()
+    assert host.is_open
+    assert session.state is SessionState.FINISHED
+    assert [episode["length"] for episode in episodes(config.dataset)] == [2]
+    session.quit(host)
+    assert session.quit_requested
+    assert not host.is_open

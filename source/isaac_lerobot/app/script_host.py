@@ -44,7 +44,7 @@ def run(session: Session, driver: Driver, recording: AutomaticRecording, stream:
                 time.sleep(wait)
             session.post(Quit())
             while not session.quit_requested:
-                driver.tick()
+                time.sleep(driver.tick())
             progress.update(session.status)
             code = 0 if finished else 1
         finally:

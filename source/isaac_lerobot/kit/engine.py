@@ -7,7 +7,7 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from isaac_lerobot.recording import Quit, RecordingConfig, Session, SessionState
+from isaac_lerobot.recording import RecordingConfig, Session
 from isaac_lerobot.sim.attach.watch import attach_when_created
 from isaac_lerobot.sim.drive.driver import Driver
 
@@ -42,13 +42,8 @@ class DrivingEngine:
 
     def close(self) -> None:
         """See :class:`Engine`."""
-        session = self._session
         try:
-            if session.state is SessionState.LOADING:
-                session.carry_out(Quit(), self.driver)  # a tick would first build the environment
-            elif not session.quit_requested:
-                session.post(Quit())
-                session.carry_out_commands(self.driver)
+            self._session.quit(self.driver)
         finally:
             self.driver.shutdown()
 

@@ -63,6 +63,7 @@ class Session:
         self._offer: TaskOffer | None = None
         self._export: Export | None = None
         self._completion: Completion | None = None
+        self._afterwards: Command | None = None
         self._stale = False
         self._episodes = RunningEpisodes(self._ledger)
         self._finished_dataset: Path | None = None
@@ -121,17 +122,16 @@ class Session:
         message; the session stays in a state it can go on from.
         """
         self._notice_loss(host)
-        self._notice_completed()
         if self.state is SessionState.LOADING:
             self._load(host)
+        self._notice_completed()
+        self._go_on_afterwards(host)
         # A task is loaded at the next call, so that "Loading" can be drawn first; what was queued behind waits.
         while self.state is not SessionState.LOADING:
             try:
                 command = self._commands.get_nowait()
             except queue.Empty:
                 return
-            if self.state is SessionState.SAVING and isinstance(command, Quit):
-                self._wait_until_completed()
             self.carry_out(command, host)
 
     def carry_out(self, command: Command, host: Host) -> None:
@@ -212,6 +212,25 @@ class Session:
         self.state = SessionState.ERROR
         self._say(message, Severity.ERROR)
 
+    def complete(self) -> None:
+        """Complete the dataset and wait for it, touching no environment: for who has no later moment to come back in.
+
+        Running episodes are thrown away. A completion that is under way is waited for.
+        """
+        if self._export is not None and self._completion is None:
+            self._finish()
+        if self._completion is not None:
+            self._completion.wait()
+        self._notice_completed()
+
+    def quit(self, host: Host) -> None:
+        """Carry ``Quit`` out now, waiting for the dataset; does nothing where it has been carried out."""
+        if self.quit_requested:
+            return
+        self.complete()
+        self._afterwards = None
+        self.carry_out(Quit(), host)
+
     # ---- commands ----------------------------------------------------------------------------------------------
 
     def _dispatch(self, command: Command, host: Host) -> None:
@@ -254,7 +273,8 @@ class Session:
         if not self.config.task:
             raise ConfigError("No task is set. Choose one.")
         check_destination(self.config)  # an environment takes its time to build
-        self._close_export()
+        if self._completes_first(OpenTask()):
+            return
         self.state = SessionState.LOADING
         self._say(f"Loading {self.config.task} …")
 
@@ -272,12 +292,11 @@ class Session:
             self._say("Loaded. Choose what to record, then press Record.")
 
     def _close_task(self, host: Host) -> None:
-        try:
-            self._close_export()
-        finally:
-            host.close()
-            self._offer = None
-            self.state = SessionState.IDLE
+        if self._completes_first(CloseTask()):
+            return
+        host.close()
+        self._offer = None
+        self.state = SessionState.IDLE
         self._say("Closed. Choose a task and load it.")
 
     def _start(self, host: Host) -> None:
@@ -339,17 +358,15 @@ class Session:
                 host.reset(running)
 
     def _quit(self, host: Host) -> None:
-        was_open = self._export is not None
-        self._episodes.drop_all()
+        if self._completes_first(Quit()):
+            return
         try:
-            self._close_export()
-        finally:
+            self._throw_all_away()
             host.close()
+        finally:
             self._offer = None
             self.state = SessionState.IDLE
             self.quit_requested = True
-        if was_open and self._ledger.message.severity is not Severity.ERROR:
-            self._say(f"Closed: {self._summary()}.")
 
     # ---- the dataset -------------------------------------------------------------------------------------------
 
@@ -372,25 +389,34 @@ class Session:
         if self._export is not None:
             self._finished_dataset = self._export.dataset
         self._export = None
-        self.state = SessionState.FINISHED if self._offer is not None else SessionState.IDLE
+        if self.state is SessionState.SAVING:
+            self.state = SessionState.FINISHED if self._offer is not None else SessionState.IDLE
         if completion.error is not None:
+            if isinstance(self._afterwards, OpenTask):
+                self._afterwards = None  # whoever wanted to load another task is to read this first
             self._say(f"The dataset could not be completed: {completion.error}", Severity.ERROR)
-        else:
+        elif self.state is not SessionState.ERROR:
             self._say(f"Finished: {self._summary()}.")
 
-    def _close_export(self) -> None:
-        self._throw_all_away()
-        export, self._export = self._export, None
-        if export is not None:
-            try:
-                export.close()
-            finally:
-                self._finished_dataset = export.dataset
+    def _completes_first(self, command: Command) -> bool:
+        """Complete the open dataset in the background before a command goes on; return whether there is one."""
+        if self._export is None:
+            return False
+        self._afterwards = command
+        if self._completion is None:
+            self._finish()
+            self._say("Completing the dataset …")
+        return True
 
-    def _wait_until_completed(self) -> None:
-        if self._completion is not None:
-            self._completion.wait()
-        self._notice_completed()
+    def _go_on_afterwards(self, host: Host) -> None:
+        command = self._afterwards
+        if command is None or self._completion is not None:
+            return
+        self._afterwards = None
+        message = self._ledger.message
+        self.carry_out(command, host)
+        if message.severity is Severity.ERROR and not isinstance(command, OpenTask):
+            self._say(message.text, message.severity)
 
     def _keep(self, episode: RunningEpisode, outcome: Outcome, arrays: Mapping[str, Any]) -> tuple[Path, int] | None:
         if episode.writer is None or self._export is None:
