@@ -17,7 +17,7 @@ from isaac_lerobot.dataset import DatasetReader
 
 GUIDE = Path(__file__).parents[2] / "docs" / "recording-guide.md"
 REPLACED = {
-    "Isaac-Stack-Cube-Franka-IK-Rel-v0": TASK_ID,
+    "IsaacContrib-Stack-Cube-Franka-IK-Rel": TASK_ID,
     "policy/camera_rgb": "policy/front_rgb",
     "policy/end_effector_pos": "policy/eef_pos",
     "policy/gripper_state": "policy/gripper",

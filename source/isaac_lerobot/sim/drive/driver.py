@@ -27,7 +27,7 @@ from isaac_lerobot.recording import (
 from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, available_devices, make_source
 from isaac_lerobot.sim.drive.env_recorder import EnvRecorder
 from isaac_lerobot.sim.drive.pace import Pace
-from isaac_lerobot.sim.env.tasks import list_tasks, load_env_cfg
+from isaac_lerobot.sim.env.tasks import list_tasks, load_env_cfg, refuse_kind
 
 logger = logging.getLogger(__name__)
 
@@ -238,13 +238,11 @@ def _build(task: str, env_cfg: Any) -> Any:
     import gymnasium
 
     env = gymnasium.make(task, cfg=env_cfg).unwrapped
-    if not hasattr(env, "recorder_manager") or not hasattr(env, "termination_manager"):
-        kind = type(env).__name__
+    try:
+        refuse_kind(task, type(env))
+    except TaskError:
         env.close()
-        raise TaskError(
-            f"{task} is a {kind}. The panel and the command line drive manager-based RL environments; record this one "
-            "from its own script with isaac_lerobot.attach(env, config)."
-        )
+        raise
     return env
 
 
