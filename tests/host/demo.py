@@ -133,7 +133,7 @@ def main() -> None:
     operator.choose_task()
     operator.choose_what_to_record(root)
     operator.record(folder / "panel.png")
-    kit.shutdown()
+    kit.close()
 
     sheet = draw_contact_sheet(root, folder / "episodes.png")
     describe(DatasetReader(root))

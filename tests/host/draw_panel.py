@@ -187,7 +187,7 @@ def main(folder: Path) -> None:
             host.screenshot(folder / f"{name}_{width}.png", TITLE)
         panel.destroy()
         host.update(3)
-    host.shutdown()
+    host.close()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """``KitHost``: a real Kit application in this process, with our extension enabled and hands to operate its windows.
 
-Start the process with ``tests/host/python``, which sets what must stand before Python starts. One Kit per process.
+It comes as two kinds of app: ``"user"`` is like the user's Isaac Sim (``host.isaac_sim``), ``"bare"`` is Kit's kernel
+with nothing but omni.ui. Start the process with ``tests/host/python``, which sets what must stand before Python starts.
+One Kit per process.
 """
 
 from __future__ import annotations
@@ -11,11 +13,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from host import isaac_sim
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDER = "isaac.lerobot.recorder"
-EXTENSION_FOLDERS = (ROOT / "tests" / "host" / "exts", ROOT / ".kit" / "exts")
+EXTENSION_FOLDERS = (isaac_sim.DOUBLES, ROOT / ".kit" / "exts")
+
+AppKind = Literal["user", "bare"]
+APP_VARIABLE = "KIT_HOST_APP"
+"""Environment variable with the kind of app where nothing else says it; processes that a test starts inherit it."""
 
 ENTER, ESCAPE, BACKSPACE, TAB = 525, 526, 523, 512  # Dear ImGui's key codes
 _LIST_TOP, _LIST_ROW = 6, 21  # of an open drop-down list: first entry's middle below the field, distance of entries
@@ -28,6 +36,9 @@ class KitHost:
     Args:
         extensions: Extensions to enable, by id, after ``omni.ui``.
         settings: Kit settings, by path (``"/exts/isaac.lerobot.recorder/num_demos"``).
+        app: The kind of app. Default: what ``KIT_HOST_APP`` says, else the bare kernel.
+        experience: Which of Isaac Sim's and Isaac Lab's experience files the user's app starts from. Default: Isaac
+            Sim's full app, and without ``ui`` Isaac Lab's headless one.
         title: Title of the application window.
         size: Its width and height [px].
         ui: Whether the app has omni.ui at all; without it is what a headless app looks like to an extension.
@@ -40,6 +51,8 @@ class KitHost:
         extensions: Sequence[str] = (RECORDER,),
         settings: Mapping[str, Any] | None = None,
         *,
+        app: AppKind | None = None,
+        experience: str | None = None,
         title: str = "Isaac Sim",
         size: tuple[int, int] = (1280, 800),
         ui: bool = True,
@@ -51,23 +64,38 @@ class KitHost:
         # Dear ImGui keeps window places in the working directory; each start here places its windows itself.
         self._imgui_ini = Path.cwd() / "imgui.ini"
         self._keep_imgui_ini = self._imgui_ini.exists()
+        self.kind: AppKind = app or ("user" if os.environ.get(APP_VARIABLE) == "user" else "bare")
         self._app = _load_kit_app()
-        _tell_isaac_lab_to_do_without_kit()
 
         values: dict[str, Any] = {
-            "/app/fastShutdown": False,  # extensions get their on_shutdown
             "/app/python/logSysStdOutput": False,  # stdout and stderr stay what they are
+            "/app/extensions/registryEnabled": False,
             "/log/outputStreamLevel": "Warn",
             "/log/level": "Warn",
             "/crashreporter/enabled": False,
         }
         enabled = list(extensions)
+        if self.kind == "user":
+            isaac_sim.bootstrap()
+            enabled = [*isaac_sim.unnamed_doubles(ui), *enabled]
+            if not (isaac_sim.DOUBLES / "omni.usd").is_dir():
+                _tell_isaac_lab_to_do_without_kit()
+            experience = experience or ("isaacsim.exp.full" if ui else "isaaclab.python.headless")
+            command = [str(isaac_sim.write_experience(experience, self._home / "apps"))]
+            folders = [self._home / "apps", isaac_sim.EXTENSIONS, *EXTENSION_FOLDERS]
+        else:
+            _tell_isaac_lab_to_do_without_kit()
+            values["/app/fastShutdown"] = False  # extensions get their on_shutdown
+            command = ["--empty"]
+            folders = [*EXTENSION_FOLDERS]
         if ui:
             enabled.insert(0, "omni.ui")
             values |= {"/exts/omni.ui/title": title, "/exts/omni.ui/width": size[0], "/exts/omni.ui/height": size[1]}
+        if not ui or self.kind == "bare":
+            command.append("--no-window")
         values |= settings or {}
-        command = ["--empty", "--no-window", "--portable-root", str(self._home)]
-        for folder in EXTENSION_FOLDERS:
+        command += ["--portable-root", str(self._home)]
+        for folder in folders:
             command += ["--ext-folder", str(folder)]
         command += [f"--{path}={_as_argument(value)}" for path, value in values.items()]
         for extension in enabled:
@@ -113,8 +141,9 @@ class KitHost:
         self.update(2)
 
     def shutdown(self) -> int:
-        """Disable the extensions, end the application and return its exit code."""
+        """End the application as its settings say and return its exit code; a fast shutdown ends this process too."""
         self._quit_event = None
+        sys.stdout.flush()
         code = self._app.shutdown()
         if not self._keep_imgui_ini:
             self._imgui_ini.unlink(missing_ok=True)
@@ -122,6 +151,13 @@ class KitHost:
             self._scratch.cleanup()
         sys.stdout.flush()
         return int(code)
+
+    def close(self) -> int:
+        """Disable the extensions and end the application, whatever its settings say; this process goes on."""
+        import carb.settings
+
+        carb.settings.get_settings().set("/app/fastShutdown", False)
+        return self.shutdown()
 
     # -- its windows ----------------------------------------------------------------------------------------------
 

@@ -1,20 +1,29 @@
-"""One real Kit for all tests of this folder: it can be started once per process."""
+"""One real Kit for all tests of this folder, of either kind: it can be started once per process."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from panel_operator import WINDOW, Operator
 
-from host.kit_host import RECORDER, KitHost
+from host.kit_host import APP_VARIABLE, RECORDER, KitHost
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--app", choices=("user", "bare"), default="bare", help="kind of Kit app to run in")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ[APP_VARIABLE] = config.getoption("app")  # for the processes that tests start, too
 
 
 @pytest.fixture(scope="session")
 def kit() -> Iterator[KitHost]:
     host = KitHost(extensions=["host.probe"])
     yield host
-    host.shutdown()
+    host.close()
 
 
 @pytest.fixture
