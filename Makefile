@@ -9,19 +9,19 @@ PYTEST := $(PYTHON) -m pytest -q -p no:dash -p no:anyio $(PYTEST_ARGS)
 FOLDERS := dataset recording tools sim kit
 
 .NOTPARALLEL:
-.PHONY: help setup demo test lint $(FOLDERS:%=test-%) bench soak panel lock clean
+.PHONY: help setup demo test lint test-oldest $(FOLDERS:%=test-%) bench soak panel lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: ## Install what is missing (both environments, system packages)
+setup: ## Install what is missing (environments, system packages)
 	@tests/host/setup
 
 demo: setup ## Record the demo dataset in a real Kit, through the panel
 	@$(PYTHON) tests/host/demo.py
 
 # The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
-test: lint $(FOLDERS:%=test-%) ## Run every check and test
+test: lint test-oldest $(FOLDERS:%=test-%) ## Run every check and test
 	@printf '\nAll checks and tests passed.\n'
 
 lint: setup ## Style, types and the floors of the house
@@ -32,6 +32,11 @@ lint: setup ## Style, types and the floors of the house
 
 $(FOLDERS:%=test-%): test-%: setup
 	@if [ -d tests/$* ]; then echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*; fi
+
+OLDEST_TESTS := tests/recording tests/dataset/test_writer.py tests/dataset/test_reader.py tests/tools/test_convert.py
+test-oldest: setup ## Run what needs no Isaac Lab with the oldest numpy, pyarrow, pydantic, … that are allowed
+	@echo "== the oldest packages that are allowed"; \
+	    PYTHONPATH=$(CURDIR)/source:$(CURDIR)/tests .venv-oldest/bin/python -m pytest -q $(PYTEST_ARGS) $(OLDEST_TESTS)
 
 bench: setup ## Measure the writer's speed
 	@$(PYTHON) -m bench.run
@@ -46,7 +51,9 @@ LOCK := uv pip compile --quiet --no-header --python-version 3.12 --prerelease if
 lock: setup ## Resolve the newest versions into the locks (LOCK_ARGS="--upgrade")
 	cd tests/host/locks && PATH="$(CURDIR)/.uv/bin:$$PATH" && \
 	    $(LOCK) $(LOCK_ARGS) --override sim-overrides.txt sim.in --output-file sim.lock && \
-	    $(LOCK) $(LOCK_ARGS) lerobot.in --output-file lerobot.lock
+	    $(LOCK) $(LOCK_ARGS) lerobot.in --output-file lerobot.lock && \
+	    $(LOCK) $(LOCK_ARGS) --resolution lowest-direct --extra convert ../../../pyproject.toml oldest.in \
+	        --output-file oldest.lock
 
 clean: ## Remove what was built and measured; datasets and environments stay
 	rm -rf build dist .kit .host .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis imgui.ini

@@ -21,6 +21,7 @@ LOCKS = ROOT / "tests" / "host" / "locks"
 SIM = ROOT / ".venv"
 LEROBOT = ROOT / ".venv-lerobot"
 ISAAC_SIM = ROOT / ".isaacsim"
+OLDEST = ROOT / ".venv-oldest"
 HOST = ROOT / ".host"
 EXTENSION = ROOT / ".kit" / "exts" / "isaac.lerobot.recorder"
 
@@ -48,6 +49,7 @@ def main() -> int:
         environment(SIM, "sim.lock", "Kit kernel, omni.ui, Isaac Lab and the product", "8 GB")
         environment(LEROBOT, "lerobot.lock", "the real LeRobot reader", "1 GB")
         isaac_sim()
+        environment(OLDEST, "oldest.lock", "the oldest packages that the product allows", "0.4 GB")
         product()
         cuda_stub()
         extension_folder()

@@ -23,6 +23,8 @@ from isaac_lerobot.dataset.format.png import encode_png
 _CHUNK_BYTES = 2**20
 _CHUNK_ROWS = 256
 _ROW_GROUP_BYTES = 64 * 2**20
+_NUMPY_DTYPES = {pa.from_numpy_dtype(code): np.dtype(code) for code in "?bhiqBHIQefd"}
+"""Arrow's own way from its types to numpy's demands pandas before pyarrow 26."""
 
 
 def arrow_array(feature: Feature, values: NDArray[Any] | Sequence[Any]) -> pa.Array:
@@ -75,7 +77,7 @@ def python_array(kind: pa.DataType, values: Sequence[Any]) -> pa.Array:
         lists = [[] if value is None else value for value in values]
         inside = python_array(kind.value_type, [element for value in lists for element in value])
         return pa.Array.from_buffers(kind, len(lists), [validity, _offsets(lists)], children=[inside])
-    numbers = np.array([0 if value is None else value for value in values], kind.to_pandas_dtype())
+    numbers = np.array([0 if value is None else value for value in values], _NUMPY_DTYPES[kind])
     if pa.types.is_boolean(kind):
         content = pa.py_buffer(np.packbits(numbers, bitorder="little").tobytes())
     else:
