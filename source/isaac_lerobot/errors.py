@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class IsaacLeRobotError(Exception):
@@ -50,3 +52,16 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> str:
     if not known:
         return "There are none."
     return "There are: " + ", ".join(sorted(known)) + "."
+
+
+def install_line(*packages: str) -> str:
+    """Return the line that installs packages for the Python that is running, for the end of an error message.
+
+    Inside Isaac Sim's own app there may be no Python program to name: then it is the one that Isaac Sim ships.
+    """
+    program = sys.executable or ""
+    if not Path(program).stem.lower().startswith("python"):
+        program = "python.bat" if sys.platform == "win32" else "./python.sh"
+    elif " " in program:
+        program = f'"{program}"'
+    return " ".join([program, "-m pip install", *(f'"{package}"' for package in packages)])

@@ -10,11 +10,12 @@ import pytest
 import isaac_lerobot
 from isaac_lerobot.app.cli import main
 from isaac_lerobot.dataset import DatasetWriter
+from isaac_lerobot.errors import install_line
 
 SOURCE = Path(isaac_lerobot.__file__).parents[1]
-ONLY_THE_THREE = """
+ONLY = """
 import importlib.abc, sys
-ALLOWED = {"isaac_lerobot", "numpy", "pyarrow", "imageio_ffmpeg", "imageio"} | set(sys.stdlib_module_names)
+ALLOWED = {"isaac_lerobot", *sys.argv.pop(1).split()} | set(sys.stdlib_module_names)
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
@@ -24,6 +25,15 @@ sys.meta_path.insert(0, Refuse())
 from isaac_lerobot.app.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def only(modules):
+    """Begin a command line in a Python that has nothing but these modules."""
+    return [sys.executable, "-c", ONLY, modules]
+
+
+def run(command):
+    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, check=False)
 
 
 @pytest.fixture
@@ -91,9 +101,40 @@ def test_a_folder_without_a_dataset_is_a_sentence_not_a_traceback(tmp_path, caps
 
 @pytest.mark.parametrize("argv", [["check"], ["repair", "--dry-run"], ["compact"]])
 def test_dataset_tools_need_numpy_pyarrow_and_imageio_alone(dataset, argv):
-    command = [sys.executable, "-c", ONLY_THE_THREE, *argv, str(dataset)]
-    result = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, check=False)
+    result = run([*only("numpy pyarrow imageio_ffmpeg imageio"), *argv, str(dataset)])
     assert result.returncode == 0, result.stderr
+
+
+def test_the_command_line_is_there_where_the_command_is_not_on_the_path():
+    result = run([sys.executable, "-m", "isaac_lerobot", "check", "no-such-folder"])
+    assert result.returncode == 1
+    assert result.stderr.startswith("isaac-lerobot: ")
+    assert "no-such-folder" in result.stderr
+
+
+def test_without_isaac_lab_it_is_said_where_to_get_it():
+    result = run([*only("numpy pydantic annotated_types"), "tasks"])
+    assert result.returncode == 1
+    assert f"Isaac Lab is not installed for {sys.executable}" in result.stderr
+    assert "isaaclab.sh -p -m pip install ." in result.stderr
+    assert "/source/setup/installation/" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "line"),
+    [
+        ("/usr/bin/python3", '/usr/bin/python3 -m pip install "imageio[ffmpeg]" "h5py"'),
+        (
+            "C:/Isaac Sim/kit/python/python.exe",
+            '"C:/Isaac Sim/kit/python/python.exe" -m pip install "imageio[ffmpeg]" "h5py"',
+        ),
+        ("/isaac-sim/kit/kit", './python.sh -m pip install "imageio[ffmpeg]" "h5py"'),
+        ("", './python.sh -m pip install "imageio[ffmpeg]" "h5py"'),
+    ],
+)
+def test_a_missing_package_is_installed_for_the_python_that_misses_it(monkeypatch, program, line):
+    monkeypatch.setattr(sys, "executable", program)
+    assert install_line("imageio[ffmpeg]", "h5py") == line
 
 
 def test_bad_options_are_one_sentence(capsys):

@@ -23,7 +23,7 @@ from isaac_lerobot.errors import ConfigError, DeviceError
 from isaac_lerobot.recording import RecordingConfig
 from isaac_lerobot.sim.env.tasks import load_env_cfg
 
-COMMAND = [sys.executable, "-m", "isaac_lerobot.app.cli"]
+COMMAND = [sys.executable, "-m", "isaac_lerobot"]
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -171,22 +171,17 @@ def test_a_window_that_will_be_there_is_waited_for():
 @pytest.mark.parametrize(
     ("lerobot_format", "module", "message"),
     [
-        (
-            True,
-            "pyarrow",
-            "Recording in LeRobot format needs pyarrow, which is not installed. Run: python -m pip install 'pyarrow'",
-        ),
+        (True, "pyarrow", 'Recording in LeRobot format needs pyarrow, which is not installed. Run: {} "pyarrow"'),
         (
             True,
             "imageio_ffmpeg",
-            "Recording in LeRobot format needs imageio_ffmpeg, which is not installed. "
-            "Run: python -m pip install 'imageio[ffmpeg]'",
+            'Recording in LeRobot format needs imageio_ffmpeg, which is not installed. Run: {} "imageio[ffmpeg]"',
         ),
-        (False, "h5py", "Recording to HDF5 needs h5py, which is not installed. Run: python -m pip install 'h5py'"),
+        (False, "h5py", 'Recording to HDF5 needs h5py, which is not installed. Run: {} "h5py"'),
     ],
 )
 def test_missing_packages_are_named_with_the_line_to_type(monkeypatch, lerobot_format, module, message):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError) as caught:
         run_record_demos(argparse.Namespace(lerobot_format=lerobot_format))
-    assert str(caught.value) == message
+    assert str(caught.value) == message.format(f"{sys.executable} -m pip install")

@@ -110,7 +110,7 @@ def test_the_command(recorded, tmp_path):
     assert cli.main(["convert", str(recorded), str(tmp_path / "demos.hdf5")]) == 0
     assert cli.main(["convert", str(tmp_path / "demos.hdf5"), str(tmp_path / "again")]) == 0
     words = ["replay", str(tmp_path / "again"), "--episode", "1", "--validate"]
-    done = subprocess.run([sys.executable, "-m", "isaac_lerobot.app.cli", *words], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "isaac_lerobot", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Episode 1: " in done.stdout
     assert "recorded success, replayed success" in done.stdout

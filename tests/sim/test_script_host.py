@@ -22,7 +22,7 @@ def test_a_signal_completes_the_dataset_and_drops_the_running_episode(tmp_path, 
     options = ["--task", "Counter-v0", "--task_packages", "sim.counter_task", "--teleop_device", "scripted"]
     options += ["--dataset_file", str(root), "--state_keys", "policy/step", "--step_hz", "40"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "isaac_lerobot.app.cli", "record", *options],
+        [sys.executable, "-m", "isaac_lerobot", "record", *options],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -19,7 +19,7 @@ from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.check import check_dataset
 from lerobot_reader import LerobotReader
 
-COMMAND = [sys.executable, "-m", "isaac_lerobot.app.cli", "convert"]
+COMMAND = [sys.executable, "-m", "isaac_lerobot", "convert"]
 PICTURE_ERROR = 6.0
 """Mean difference that h264 at the default quality may make on the smooth test pictures [grey levels]."""
 
@@ -285,7 +285,7 @@ def test_a_missing_package_is_named_with_the_line_to_type(tmp_path, run, monkeyp
     monkeypatch.setitem(sys.modules, module, None)
     code, _, err = run("convert", source, tmp_path / "out")
     assert code == 1
-    assert err == f"isaac-lerobot: {message} Run: python -m pip install 'isaac-lerobot[convert]'\n"
+    assert err == f'isaac-lerobot: {message} Run: {sys.executable} -m pip install "{module}"\n'
 
 
 # ---- going on --------------------------------------------------------------------------------------------------

@@ -140,10 +140,9 @@ def _progress_bar(frames: int, interrupts: Sequence[int]) -> Iterator[Callable[[
 
     It raises a ``KeyboardInterrupt`` that was dropped.
     """
-    from isaac_lerobot.tools.demo_file import EXTRA
     from isaac_lerobot.tools.dependencies import load
 
-    tqdm = load("tqdm", "The progress bar", EXTRA)
+    tqdm = load("tqdm", "The progress bar")
     with tqdm.tqdm(total=frames, unit=" frames", desc="Converting", file=sys.stderr) as bar:
 
         def on_frames(count: int) -> None:

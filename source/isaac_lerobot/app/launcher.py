@@ -10,9 +10,12 @@ from typing import Any
 
 from isaac_lerobot.errors import ConfigError, IsaacLeRobotError
 
-ISAAC_LAB_MISSING = (
-    "Isaac Lab is not installed in this Python environment. Run: python -m pip install 'isaaclab[isaacsim,all]'"
-)
+ISAAC_LAB_MISSING = f"""\
+Isaac Lab is not installed for {sys.executable}.
+Where Isaac Lab 3.0 is installed already, use the Python that it runs in; in a clone of isaac-lerobot:
+    /path/to/IsaacLab/isaaclab.sh -p -m pip install .
+    /path/to/IsaacLab/isaaclab.sh -p -m isaac_lerobot …
+Where it is not: https://isaac-sim.github.io/IsaacLab/main/source/setup/installation/index.html"""
 
 
 def add_launcher_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, DatasetError
+from isaac_lerobot.tools.dependencies import check_installed
 
 if TYPE_CHECKING:
     from isaac_lerobot.dataset import RecordedEpisode
@@ -35,13 +36,11 @@ def draw_contact_sheet(root: Path, target: Path, columns: int = 8, max_episodes:
         ``target``.
 
     Raises:
-        ConfigError: ``max_episodes`` is not positive.
-        DatasetError: The dataset cannot be read, has no cameras or no episodes, or Pillow is not installed.
+        ConfigError: ``max_episodes`` is not positive, or Pillow is not installed.
+        DatasetError: The dataset cannot be read, or has no cameras or no episodes.
     """
-    try:
-        from PIL import Image, ImageDraw
-    except ImportError as error:
-        raise DatasetError("A contact sheet needs Pillow: python -m pip install pillow") from error
+    check_installed(["PIL"], "A contact sheet")
+    from PIL import Image, ImageDraw
 
     if max_episodes < 1:
         raise ConfigError(f"A contact sheet shows at least one episode, not {max_episodes}.")

@@ -28,8 +28,6 @@ FORMAT_VERSION = 1
 """Version of the layout in which quaternions are x y z w."""
 
 ACTIONS = "actions"
-EXTRA = "isaac-lerobot[convert]"
-"""What pip has to install for HDF5 files."""
 
 _FLAGS = ("num_samples", "seed", "success")
 
@@ -40,7 +38,7 @@ def h5py_module() -> Any:
     Raises:
         ConfigError: It is not installed.
     """
-    return load("h5py", "Reading and writing HDF5 files", EXTRA)
+    return load("h5py", "Reading and writing HDF5 files")
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,18 @@ import importlib.util
 from collections.abc import Iterable
 from typing import Any
 
-from isaac_lerobot.errors import ConfigError
+from isaac_lerobot.errors import ConfigError, install_line
 
-PIP_NAMES = {"imageio_ffmpeg": "imageio[ffmpeg]", "isaaclab": "isaaclab[isaacsim,all]"}
+PIP_NAMES = {"imageio_ffmpeg": "imageio[ffmpeg]", "PIL": "pillow"}
 """What pip calls the packages that have another name than their module."""
 
 
-def load(module: str, purpose: str, pip_name: str = "") -> Any:
+def load(module: str, purpose: str) -> Any:
     """Import and return a module.
 
     Args:
         module: Its name.
         purpose: What needs it, as the beginning of a sentence.
-        pip_name: What to install, if it is not the package itself.
 
     Raises:
         ConfigError: It is not installed; the message holds the line to type.
@@ -29,7 +28,7 @@ def load(module: str, purpose: str, pip_name: str = "") -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.partition(".")[0] != module.partition(".")[0]:
             raise
-        raise ConfigError(missing_text([module], purpose, pip_name)) from None
+        raise ConfigError(missing_text([module], purpose)) from None
 
 
 def check_installed(modules: Iterable[str], purpose: str) -> None:
@@ -43,9 +42,8 @@ def check_installed(modules: Iterable[str], purpose: str) -> None:
         raise ConfigError(missing_text(missing, purpose))
 
 
-def missing_text(modules: list[str], purpose: str, pip_name: str = "") -> str:
+def missing_text(modules: list[str], purpose: str) -> str:
     """Return the message about missing modules, with the line that installs them."""
-    packages = [f"'{PIP_NAMES.get(module, module)}'" for module in modules]
-    wanted = f"'{pip_name}'" if pip_name else " ".join(packages)
+    line = install_line(*(PIP_NAMES.get(module, module) for module in modules))
     verb = "is" if len(modules) == 1 else "are"
-    return f"{purpose} needs {', '.join(modules)}, which {verb} not installed. Run: python -m pip install {wanted}"
+    return f"{purpose} needs {', '.join(modules)}, which {verb} not installed. Run: {line}"
