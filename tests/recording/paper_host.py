@@ -12,7 +12,7 @@ from isaac_lerobot.recording import CameraOffer, RecordingConfig, Selection, Ses
 
 
 class PaperHost:
-    """Implements the session's host protocol; :meth:`step` hands one frame per environment to the session."""
+    """Implements the session's host protocol; :meth:`tick` hands steps of all environments to the session."""
 
     def __init__(self, session: Session, num_envs: int = 1, has_success_term: bool = False) -> None:
         self.session = session
@@ -42,8 +42,8 @@ class PaperHost:
         self.selection = selection
         return {"env_name": "Paper-v0"}
 
-    def snapshot(self, env_id: int) -> Snapshot:
-        return Snapshot({"seed": 7}, {"count": self.counts[env_id : env_id + 1].copy()})
+    def snapshot(self, env_ids: Sequence[int]) -> Snapshot:
+        return Snapshot({"seed": 7}, {"count": self.counts[list(env_ids), None]})
 
     def reset(self, env_ids: Sequence[int]) -> None:
         self.resets.append(list(env_ids))
@@ -56,12 +56,15 @@ class PaperHost:
         """Carry out commands, then record ``steps`` frames in every environment that wants them."""
         self.session.carry_out_commands(self)
         for _ in range(steps):
-            for env_id, count in enumerate(self.counts):
-                frame = {
-                    "observation.state": np.array([count, -count], dtype=np.float32),
-                    "action": np.array([2 * count], dtype=np.float32),
-                    "observation.images.front": np.full((16, 16, 3), int(count) % 256, dtype=np.uint8),
-                }
-                if self.session.records(env_id):
-                    self.session.record(env_id, {name: frame[name] for name in self.selection.features})
+            counts, num_envs = self.counts, len(self.counts)
+            pictures = np.empty((num_envs, 16, 16, 3), dtype=np.uint8)
+            pictures[:] = (counts % 256).astype(np.uint8)[:, None, None, None]
+            frame = {
+                "observation.state": np.stack([counts, -counts], axis=1),
+                "action": 2 * counts[:, None],
+                "observation.images.front": pictures,
+            }
+            if (recording := self.session.recording).size:
+                wanted = {name: frame[name] for name in self.selection.features}
+                self.session.record(recording, wanted, {"count": counts[:, None]})
             self.counts += 1

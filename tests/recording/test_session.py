@@ -148,8 +148,8 @@ def test_quit_throws_a_running_episode_away(config):
 def test_target_ends_the_recording_and_drops_other_environments(config):
     session, host = opened(config.changed({"num_demos": 2}), num_envs=3)
     do(session, host, Start(), steps=4)
-    session.end(0, Outcome.SUCCESS)
-    session.end(1, Outcome.SUCCESS)
+    session.end({0: Outcome.SUCCESS})
+    session.end({1: Outcome.SUCCESS})
     status = wait_finished(session, host)
     assert (status.counts.saved, status.counts.discarded) == (2, 1)
 
@@ -157,10 +157,10 @@ def test_target_ends_the_recording_and_drops_other_environments(config):
 def test_only_successes_count_where_the_task_judges_them(config):
     session, host = opened(config.changed({"num_demos": 1}), has_success_term=True)
     do(session, host, Start(), steps=2)
-    session.end(0, Outcome.FAILURE)
+    session.end({0: Outcome.FAILURE})
     assert session.status.progress == 0
     host.tick(2)
-    session.end(0, Outcome.SUCCESS)
+    session.end({0: Outcome.SUCCESS})
     assert wait_finished(session, host).progress == 1
 
 
@@ -396,7 +396,7 @@ def test_a_recording_by_itself_starts_every_episode_without_continuous(config):
     deadline = time.monotonic() + 30
     while (done := recording.advance()) is None and time.monotonic() < deadline:
         host.tick(2)
-        session.end(0, Outcome.SUCCESS)
+        session.end({0: Outcome.SUCCESS})
     assert done is True
     assert session.status.counts.saved == 2
 
@@ -404,7 +404,7 @@ def test_a_recording_by_itself_starts_every_episode_without_continuous(config):
 def test_environments_whose_episode_was_dropped_are_reset_before_the_next_recording(config):
     session, host = opened(config.changed({"num_demos": 1}), num_envs=2)
     do(session, host, Start(), steps=3)
-    session.end(0, Outcome.SUCCESS)
+    session.end({0: Outcome.SUCCESS})
     wait_finished(session, host)
     do(session, host, Configure({"num_demos": 3}), Start(), steps=2)
     assert host.resets == [[0, 1]]

@@ -11,7 +11,7 @@ import numpy as np
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.app.demo_task.operator import PickCubeOperator
 from isaac_lerobot.sim.drive.devices import TeleopEvent
-from isaac_lerobot.sim.env.success_term import SUCCESS
+from isaac_lerobot.sim.env.success import SUCCESS
 
 TASK_ID = "Impatient-Pick-Cube-v0"
 
@@ -37,9 +37,9 @@ class ImpatientOperator(PickCubeOperator):
         if self._steps == 20 and not self._has_reset:
             self._has_reset = True
             return [TeleopEvent.RESET]
-        # While recording, the success term is the inert one, which remembers whether it holds.
-        holds = getattr(self._terminations.get_term_cfg(SUCCESS).func, "holds", np.zeros(1, bool))
-        return [TeleopEvent.RESET] if holds[0] else []
+        # While recording, the success term is the patient one, which counts for how many steps it has held.
+        steps = getattr(self._terminations.get_term_cfg(SUCCESS).func, "steps", np.zeros(1))
+        return [TeleopEvent.RESET] if steps[0] > 0 else []
 
 
 if TASK_ID not in gym.registry:

@@ -17,10 +17,9 @@ from isaac_lerobot.app.record_demos_setup import (
     waits_for_start,
     without_cameras,
 )
-from isaac_lerobot.recording.success import SuccessCounter
 from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, make_source
 from isaac_lerobot.sim.drive.pace import Pace
-from isaac_lerobot.sim.env.success_term import SUCCESS, InertSuccessTerm
+from isaac_lerobot.sim.env.success import SUCCESS, PatientSuccessTerm
 
 _RENDER_PERIOD = 0.033
 """How long the picture may stand still while the next step is waited for [s]."""
@@ -82,12 +81,12 @@ class Hdf5Demos:
     def __init__(self, env: Any, source: TeleopSource, args: argparse.Namespace, *, paused: bool) -> None:
         self._env, self._source = env, source
         self._target = args.num_demos
+        self._num_success_steps = args.num_success_steps
         self._resets_simulation = args.reset_sim_buffer_each_episode
         self._paused = paused
         self._pace = Pace(args.step_hz)
-        self._counter = SuccessCounter(1, args.num_success_steps)
         has_success_term = SUCCESS in env.termination_manager.active_terms
-        self._success_term = InertSuccessTerm(env) if has_success_term else None
+        self._success_term = PatientSuccessTerm(env) if has_success_term else None
         if self._success_term is None:
             print("The task has no success term: mark successes with the device's key.", flush=True)
         self._interrupted = False
@@ -120,9 +119,9 @@ class Hdf5Demos:
         _, _, terminated, truncated, _ = self._env.step(action)
         if bool(terminated[0]) or bool(truncated[0]):
             # The environment has reset itself, and its recorder manager has let go of a failed episode.
-            self._counter.reset(0)
+            self._forget_success()
             self._source.reset([0])
-        elif self._success_term is not None and self._counter.update(self._success_term.holds[:1])[0]:
+        elif self._success_steps() >= self._num_success_steps:
             self._export()
 
     def _carry_out(self, event: TeleopEvent) -> None:
@@ -132,7 +131,7 @@ class Hdf5Demos:
             self._paused = True
         elif event is TeleopEvent.SUCCESS:
             self._export()
-        elif event is TeleopEvent.RESET and self._counter.steps[0] > 0:
+        elif event is TeleopEvent.RESET and self._success_steps() > 0:
             print("Manual reset ignored: the task has been solved and is about to be exported.", flush=True)
         else:
             self._reset()
@@ -155,7 +154,14 @@ class Hdf5Demos:
         self._env.recorder_manager.reset()
         self._env.reset()
         self._source.reset()
-        self._counter.reset(0)
+        self._forget_success()
+
+    def _success_steps(self) -> int:
+        return 0 if self._success_term is None else int(self._success_term.steps[0])
+
+    def _forget_success(self) -> None:
+        if self._success_term is not None:
+            self._success_term.forget([0])
 
     def _interrupt(self, signum: int, frame: FrameType | None) -> None:
         if self._interrupted:

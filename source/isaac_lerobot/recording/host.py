@@ -13,11 +13,11 @@ from isaac_lerobot.recording.selection import Selection
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What an environment is like at one instant, kept beside the dataset so that an episode can be played back.
+    """What some environments are like at one instant, kept beside the dataset so that episodes can be played back.
 
     Attributes:
         attributes: JSON-able facts (the seed).
-        arrays: The scene's state by name, e.g. ``"articulation/robot/joint_position"``.
+        arrays: The scene's state by name, e.g. ``"articulation/robot/joint_position"``; a row per environment.
     """
 
     attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -36,8 +36,11 @@ class Host(Protocol):
     def start(self, config: RecordingConfig, selection: Selection) -> Mapping[str, Any]:
         """Prepare recording ``selection``; return JSON-able facts about the environment to keep with the dataset."""
 
-    def snapshot(self, env_id: int) -> Snapshot:
-        """Return what this environment is like now; asked for as an episode begins and as it ends."""
+    def snapshot(self, env_ids: Sequence[int]) -> Snapshot:
+        """Return what these environments are like now; asked for as their episodes end.
+
+        Frames that are still on their way to the session are handed over first.
+        """
 
     def reset(self, env_ids: Sequence[int]) -> None:
         """Reset these environments."""

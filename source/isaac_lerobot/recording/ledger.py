@@ -23,7 +23,7 @@ class Ledger:
     Attributes:
         counts: Episodes of the recording so far.
         message: The last thing there was to say.
-        dataset_episodes: Episodes in the dataset, earlier recordings included.
+        dataset_episodes: Episodes in the dataset, earlier recordings included; failed ones kept apart do not count.
         datasets: Every dataset that an episode has reached since the ledger was made.
     """
 
@@ -32,6 +32,7 @@ class Ledger:
         self.message = Message(message)
         self.dataset_episodes = 0
         self.datasets: frozenset[Path] = frozenset()
+        self._root: Path | None = None
         # Reentrant: the writer may report from within the call that hands it an episode.
         self._lock = threading.RLock()
         # In the order of saving, in which the writer reports; an index may change when an earlier episode is lost.
@@ -43,11 +44,11 @@ class Ledger:
         with self._lock:
             self.message = Message(text, severity)
 
-    def open(self, dataset_episodes: int) -> None:
-        """Count anew, for a dataset that holds so many episodes already."""
+    def open(self, root: Path | None, dataset_episodes: int) -> None:
+        """Count anew, for a dataset in ``root`` that holds so many episodes already."""
         with self._lock:
             self.counts = Counts()
-            self.dataset_episodes = dataset_episodes
+            self._root, self.dataset_episodes = root, dataset_episodes
 
     def end(self, outcome: Outcome, frames: int, keep: Callable[[], Kept | None]) -> None:
         """Note that an episode has ended.
@@ -84,7 +85,7 @@ class Ledger:
         with self._lock:
             counts = self.counts
             self.counts = replace(counts, saving=counts.saving - 1, saved=counts.saved + 1)
-            self.dataset_episodes += 1
+            self.dataset_episodes += root == self._root
             self.datasets |= {root}
             _, facts = self._underway[root].popleft()
             if self.message.severity is Severity.INFO:

@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from isaac_lerobot.dataset import Episode
 from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording.commands import (
     RUNNING,
@@ -42,6 +46,8 @@ from isaac_lerobot.recording.offer import TaskOffer
 from isaac_lerobot.recording.selection import Selection, select
 from isaac_lerobot.recording.status import Counts, Severity, Status
 
+_NO_ENVS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
 
 class Session:
     """One recording: its configuration, its state, its running episodes and its dataset.
@@ -68,6 +74,7 @@ class Session:
         self._episodes = RunningEpisodes(self._ledger)
         self._finished_dataset: Path | None = None
         self._success_steps = 0
+        self._has_news = False
 
     # ---- for everyone ------------------------------------------------------------------------------------------
 
@@ -121,7 +128,7 @@ class Session:
         A command that makes no sense now, and one that fails for a reason the user can mend, is answered with a
         message; the session stays in a state it can go on from.
         """
-        self._notice_loss(host)
+        self._has_news = self._notice_loss(host)
         if self.state is SessionState.LOADING:
             self._load(host)
         self._notice_completed()
@@ -137,58 +144,58 @@ class Session:
     def carry_out(self, command: Command, host: Host) -> None:
         """Carry out one command now."""
         if type(command) not in self._allowed():
-            self._say(refusal(command, self.state), Severity.WARNING)
+            # What has just gone wrong is more to hear than that a command, given before anybody knew, came too late.
+            if not self._has_news:
+                self._say(refusal(command, self.state), Severity.WARNING)
             return
         try:
             self._dispatch(command, host)
         except IsaacLeRobotError as error:
             self._say(str(error), Severity.ERROR)
 
-    def records(self, env_id: int) -> bool:
-        """Whether frames of this environment are wanted now."""
-        return self.state is SessionState.RECORDING and env_id in self._episodes.armed
+    @property
+    def recording(self) -> NDArray[np.int64]:
+        """Environments of which frames are wanted now, sorted."""
+        return self._episodes.armed if self.state is SessionState.RECORDING else _NO_ENVS
 
-    def record(self, env_id: int, frame: Mapping[str, Any], extra: Mapping[str, Any] | None = None) -> None:
-        """Record one frame: the observation at t and the action applied at t.
+    def record(
+        self, env_ids: NDArray[np.int64], frame: Mapping[str, Any], states: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record one step of all environments: the observations at t and the actions applied at t.
 
         Args:
-            env_id: Environment it is of.
-            frame: Values by feature name; copied before this returns.
-            extra: Further numbers to keep beside the dataset, by name.
+            env_ids: The environments it is to be recorded of; those not in :attr:`recording` are left out.
+            frame: numpy arrays by feature, shape ``(num_envs, …)``; copied before this returns.
+            states: The scene's state before the step, by path, shape ``(num_envs, …)``; kept beside the dataset.
 
         Raises:
-            DatasetError: The frame could not be taken; :meth:`interrupt` is what to call then.
+            DatasetError: The step could not be taken; :meth:`interrupt` is what to call then.
         """
-        if not self.records(env_id):
-            return
-        episode = self._episodes.get(env_id) or self._begin(env_id)
-        self._episodes.add_frame(env_id, episode, frame, extra)
+        wanted = self.recording
+        if len(env_ids) != len(wanted) or not np.array_equal(env_ids, wanted):
+            env_ids = np.intersect1d(env_ids, wanted)
+        if env_ids.size:
+            self._episodes.record(env_ids, frame, states or {})
 
-    def end(self, env_id: int, outcome: Outcome) -> None:
-        """End an environment's episode, and with it the recording if the target is reached."""
-        episode = self._episodes.take(env_id)
-        if episode is None:
+    def end(self, outcomes: Mapping[int, Outcome]) -> None:
+        """End episodes, and with the last of them the recording if the target is reached.
+
+        Args:
+            outcomes: How they ended, by environment; one without a running episode is passed over.
+        """
+        running = [env_id for env_id in self._episodes.env_ids if env_id in outcomes]
+        if not running:
             return
-        if episode.frames == 0:
-            self._episodes.throw_away(episode)
-            return
-        arrays = {
-            **_prefixed("initial_state", episode.initial.arrays),
-            **_prefixed("final_state", self._running_host().snapshot(env_id).arrays),
-        }
-        try:
-            self._ledger.end(outcome, episode.frames, lambda: self._keep(episode, outcome, arrays))
-        except Exception:
-            self._episodes.throw_away(episode)  # nobody else knows of it any more
-            raise
-        if not self.config.continuous:
-            self._episodes.disarm([env_id])
-        if self._target_reached():
-            number = self.config.num_demos
-            self._say(f"Target of {number} {'demo' if number == 1 else 'demos'} reached.")
-            self._finish()
-        elif not self._episodes.armed:
-            self.state = SessionState.READY
+        final = self._running_host().snapshot(running)
+        for place, env_id in enumerate(running):
+            episode = self._episodes.take(env_id)
+            # None where an episode before it has reached the target, which drops the others.
+            if episode is not None:
+                arrays = {
+                    **_prefixed("initial_state", episode.initial),
+                    **_prefixed("final_state", {path: value[place] for path, value in final.arrays.items()}),
+                }
+                self._end(env_id, episode, outcomes[env_id], final.attributes, arrays)
 
     def drop(self, env_id: int) -> None:
         """Throw an environment's running episode away; its next frame begins another."""
@@ -230,6 +237,28 @@ class Session:
         self.complete()
         self._afterwards = None
         self.carry_out(Quit(), host)
+
+    def _end(
+        self,
+        env_id: int,
+        episode: RunningEpisode,
+        outcome: Outcome,
+        attributes: Mapping[str, Any],
+        arrays: Mapping[str, Any],
+    ) -> None:
+        try:
+            self._ledger.end(outcome, episode.frames, lambda: self._keep(episode, outcome, attributes, arrays))
+        except Exception:
+            self._episodes.throw_away(episode)  # nobody else knows of it any more
+            raise
+        if not self.config.continuous:
+            self._episodes.disarm([env_id])
+        if self._target_reached():
+            number = self.config.num_demos
+            self._say(f"Target of {number} {'demo' if number == 1 else 'demos'} reached.")
+            self._finish()
+        elif not self._episodes.armed.size:
+            self.state = SessionState.READY
 
     # ---- commands ----------------------------------------------------------------------------------------------
 
@@ -310,6 +339,8 @@ class Session:
         self._host = host
         if self._export is None:
             self._export = self._open_export(offer, selection, attributes)
+        cameras = [name for name, feature in selection.features.items() if feature["dtype"] == "video"]
+        self._episodes.open(offer.num_envs, cameras, self._begin)
         self._episodes.arm(range(offer.num_envs))
         # With several environments, those whose episode has ended are stepped along with the others.
         self._stale = offer.num_envs > 1
@@ -319,23 +350,22 @@ class Session:
     def _open_export(self, offer: TaskOffer, selection: Selection, attributes: Mapping[str, Any]) -> Export:
         recorded = self._ledger.datasets
         export = Export(self.config, offer, selection, attributes, recorded, self._ledger.committed, self._ledger.lost)
-        self._ledger.open(export.writers[0].status.committed_episodes if export.writers else 0)
+        self._ledger.open(export.root, export.writers[0].status.committed_episodes if export.writers else 0)
         return export
 
     def _end_by_hand(self, outcome: Outcome, host: Host) -> None:
-        running = self._episodes.with_frames
+        running = self._episodes.env_ids
         if not running:
             raise ConfigError("There is no frame yet, so there is no episode to end.")
         if self.state is SessionState.PAUSED:
             self.state = SessionState.RECORDING
         try:
-            for env_id in running:
-                self.end(env_id, outcome)
+            self.end(dict.fromkeys(running, outcome))
         finally:
             host.reset(running)
 
     def _discard_by_hand(self, host: Host) -> None:
-        running = self._episodes.env_ids or sorted(self._episodes.armed)
+        running = self._episodes.env_ids or self._episodes.armed.tolist()
         self._episodes.drop_all()
         self._say("Discarded.")
         if self.state is SessionState.PAUSED:
@@ -348,9 +378,7 @@ class Session:
     def _finish_by_hand(self, host: Host) -> None:
         running = self._episodes.env_ids
         try:
-            for env_id in running:
-                # `end` may reach the target and finish by itself, which drops the others.
-                self.end(env_id, Outcome.UNDECIDED)
+            self.end(dict.fromkeys(running, Outcome.UNDECIDED))
         finally:
             if self.state is not SessionState.SAVING:
                 self._finish()
@@ -372,7 +400,7 @@ class Session:
 
     def _finish(self) -> None:
         """Complete the dataset in the background, so that the panel stays alive."""
-        self._stale = self._stale or bool(self._episodes.with_frames)
+        self._stale = self._stale or bool(self._episodes.env_ids)
         self._throw_all_away()
         export = self._export
         if export is None:
@@ -418,25 +446,28 @@ class Session:
         if message.severity is Severity.ERROR and not isinstance(command, OpenTask):
             self._say(message.text, message.severity)
 
-    def _keep(self, episode: RunningEpisode, outcome: Outcome, arrays: Mapping[str, Any]) -> tuple[Path, int] | None:
+    def _keep(
+        self, episode: RunningEpisode, outcome: Outcome, attributes: Mapping[str, Any], arrays: Mapping[str, Any]
+    ) -> tuple[Path, int] | None:
         if episode.writer is None or self._export is None:
             return None
-        return self._export.end(episode.writer, outcome, episode.initial.attributes, arrays)
+        return self._export.end(episode.writer, outcome, attributes, arrays)
 
-    def _notice_loss(self, host: Host) -> None:
+    def _notice_loss(self, host: Host) -> bool:
         """Stop recording when a saved episode was lost: what follows would be lost as well."""
         loss = self._ledger.take_loss()
         if loss is None:
-            return
+            return False
         running = self.state in RUNNING
         self.interrupt(DatasetError(loss))
         if running:
             host.reset(range(self._num_envs()))
+        return True
 
     # ---- small things ------------------------------------------------------------------------------------------
 
     def _allowed(self) -> set[type[Command]]:
-        has_frames = bool(self._episodes.with_frames)
+        has_frames = bool(self._episodes.env_ids)
         return allowed_commands(self.state, dataset_open=self._export is not None, has_frames=has_frames)
 
     def _target_reached(self) -> bool:
@@ -454,11 +485,9 @@ class Session:
         parts += [f"{counts.lost} lost"] if counts.lost else []
         return ", ".join(parts) + (f", in {self._finished_dataset}" if self._finished_dataset else "")
 
-    def _begin(self, env_id: int) -> RunningEpisode:
+    def _begin(self) -> Episode | None:
         export, offer = self._export, self._loaded()
-        description = self.config.task_description or offer.description or offer.task
-        initial = self._running_host().snapshot(env_id)
-        return self._episodes.begin(env_id, export.begin(description) if export else None, initial)
+        return export.begin(self.config.task_description or offer.description or offer.task) if export else None
 
     def _running_host(self) -> Host:
         if self._host is None:

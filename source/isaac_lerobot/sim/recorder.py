@@ -1,19 +1,35 @@
-"""``EpisodeRecorder``: turns an environment's steps and resets into a session's frames and episodes."""
+"""``Recorder``: turns an environment's steps and resets into a session's frames and episodes.
+
+The only one: the driver, which steps an environment, and an attachment, which watches somebody else do so, tell it
+when a step is made and when environments are about to be reset.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
 from isaac_lerobot.sim.env.facts import environment_facts
-from isaac_lerobot.sim.env.frames import FrameReader, scene_state
-from isaac_lerobot.sim.env.success import Judge
+from isaac_lerobot.sim.env.frames import FrameReader, scene_state, scene_tensors
+from isaac_lerobot.sim.env.success import Judge, PatientJudge
+
+_REPORT_PERIOD = 0.1
+"""How often the success term's count is fetched for the panel [s]."""
 
 
-class EpisodeRecorder:
-    """Records the environments of one scene; told when they step and when they are reset.
+class Recorder:
+    """Records the environments of one scene.
+
+    A step reads the environment once for all of its environments; what lies on the GPU is copied in the background,
+    one copy per feature, and reaches the session at one of the next steps.
 
     Args:
         env: The unwrapped environment.
@@ -37,6 +53,9 @@ class EpisodeRecorder:
         self._session = session
         self._judge = judge
         self._make_reader = make_reader
+        self._staging = TensorStaging()
+        self._underway: deque[NDArray[np.int64]] = deque()
+        self._reported = 0.0
 
     def start(self, config: RecordingConfig, selection: Selection) -> dict[str, Any]:
         """Make ready to record ``selection``; return JSON-able facts about the environment."""
@@ -45,37 +64,70 @@ class EpisodeRecorder:
         facts = environment_facts(self.env, self.offer.task)
         return {**facts, LAYOUT: EpisodeLayout.of_selection(selection).to_json()}
 
-    def snapshot(self, env_id: int) -> Snapshot:
-        """Return the scene's state and the seed."""
-        state = {name: value[env_id] for name, value in scene_state(self.env).items()}
-        return Snapshot({"seed": self.env.cfg.seed}, state)
+    def snapshot(self, env_ids: Sequence[int]) -> Snapshot:
+        """Return the scene's state in these environments, and the seed; see :meth:`.recording.Host.snapshot`."""
+        self.flush()
+        state = scene_state(self.env)
+        return Snapshot({"seed": self.env.cfg.seed}, {path: value[list(env_ids)] for path, value in state.items()})
 
-    def recorded(self, env_ids: Iterable[int]) -> list[int]:
-        """Return those of the environments whose frames are wanted now."""
-        return [env_id for env_id in env_ids if self._session.records(env_id)]
-
-    def record_step(self, without: Container[int] = ()) -> None:
-        """Record the pair of observation and action of this step, from within ``env.step``.
+    def record_step(self, without: Collection[int] = ()) -> None:
+        """Record the observations and actions of this step, from within ``env.step``, before physics.
 
         Args:
             without: Environments to leave out.
         """
-        self._judge.stepped()
-        env_ids = [env_id for env_id in self.recorded(range(self.offer.num_envs)) if env_id not in without]
-        if self.reader is None or not env_ids:
+        env_ids = self._session.recording
+        if without:
+            env_ids = env_ids[~np.isin(env_ids, list(without))]
+        if self.reader is None or not env_ids.size:
             return
-        states = scene_state(self.env)
-        for env_id, frame in zip(env_ids, self.reader.read(env_ids), strict=True):
-            # The joints of an asset without joints are no numbers to keep.
-            extra = {f"state/{name}": value[env_id] for name, value in states.items() if value[env_id].size}
-            self._session.record(env_id, frame, extra)
+        self._underway.append(env_ids)
+        self._hand_over(self._staging.queue(self._staging.stage(self.reader.read(), scene_tensors(self.env))))
+        self._report_success()
 
-    def end_episodes(self, env_ids: Sequence[int]) -> list[int]:
-        """Judge and end the running episodes of these environments; return whose they were.
+    @property
+    def success_steps(self) -> int:
+        """Steps in a row for which the success term has held where it judges; waits for the simulation."""
+        return self._judge.success_steps if isinstance(self._judge, PatientJudge) else 0
 
-        To be called before the environments are reset, their last state still there.
+    def flush(self) -> None:
+        """Hand over the frames that are still on their way from the GPU; whoever changes what is recorded does it."""
+        self._hand_over(self._staging.rest())
+
+    def end_episodes(self, env_ids: Sequence[int]) -> None:
+        """Judge and end the running episodes of environments.
+
+        To be called before they are reset, their last state still there.
         """
-        running = self.recorded(env_ids)
-        for env_id in running:
-            self._session.end(env_id, self._judge.outcome(env_id))
-        return running
+        recording = set(self._session.recording.tolist())
+        ending = [env_id for env_id in env_ids if env_id in recording]
+        if ending:
+            self.flush()
+            self._session.end(dict(zip(ending, self._judge.outcomes(ending), strict=True)))
+        self._judge.forget(env_ids)
+
+    def drop(self, env_ids: Sequence[int]) -> None:
+        """Throw the running episodes of environments away."""
+        self.flush()
+        for env_id in env_ids:
+            self._session.drop(env_id)
+        self._judge.forget(env_ids)
+
+    def forget(self, env_ids: Sequence[int]) -> None:
+        """Judge environments anew that are reset without an episode to end."""
+        self._judge.forget(env_ids)
+
+    def close(self) -> None:
+        """Leave the environment as it was found."""
+        self._judge.close()
+
+    def _hand_over(self, arrived: Sequence[StagedFrame]) -> None:
+        for step in arrived:
+            self._session.record(self._underway.popleft(), step.frame, step.extra)
+            self._staging.give_back(step)
+
+    def _report_success(self) -> None:
+        now = time.monotonic()
+        if now - self._reported > _REPORT_PERIOD:
+            self._reported = now
+            self._session.report_success_steps(self.success_steps)

@@ -150,6 +150,27 @@ class RowBuffer:
         self._used += 1
         self.rows += 1
 
+    def extend(self, values: Mapping[str, NDArray[Any]], rows: int) -> None:
+        """Copy several rows of numbers.
+
+        Args:
+            values: By column, shape ``(rows, …)`` of the column's dtype.
+            rows: How many.
+
+        Raises:
+            OSError: A full chunk could not be written.
+        """
+        done = 0
+        while done < rows:
+            if self._used == self._room:
+                self._flush()
+            count = min(rows - done, self._room - self._used)
+            for name in self._features:
+                self._chunk[name][self._used : self._used + count] = values[name][done : done + count]
+            self._used += count
+            done += count
+        self.rows += rows
+
     def table(self) -> pa.Table:
         """End the rows and return all of them; chunks in the file are mapped, not read."""
         last = self._batch()

@@ -71,8 +71,10 @@ class Episode:
             for name, feature in features.items()
             if feature.dtype == "image"
         }
+        self._picture_check = FrameCheck({name: features[name] for name in self._streams})
         self._staging = TensorStaging()
         self._added = 0
+        self._pictured = 0
         self._extra: RowBuffer | None = None
         self._extra_shapes: dict[str, tuple[int, ...]] = {}
         self._extra_features: dict[str, Feature] = {}
@@ -122,6 +124,54 @@ class Episode:
         for arrived in self._staging.queue(replace(staged, frame=values)):
             self._record(arrived)
 
+    def add_pictures(self, pictures: Mapping[str, NDArray[Any]]) -> None:
+        """Add the pictures of the next frame; its other values come by :meth:`add_rows`, at the latest before saving.
+
+        The two are for whoever records many environments at once: pictures go to their encoders as they come, all
+        other values in blocks of many frames.
+
+        Args:
+            pictures: One per ``video`` feature, uint8 ``(H, W, 3)``; copied before this returns.
+
+        Raises:
+            FeatureError: They are not the dataset's cameras; nothing was added.
+            EncoderError: An encoder failed; the episode can only be discarded.
+        """
+        self._need_open("add pictures to")
+        values = self._picture_check(pictures)
+        try:
+            for stream in self._streams.values():
+                self.waited_s += stream.reserve()
+        except EncoderError as error:
+            self._fail(error)
+            raise
+        for name, stream in self._streams.items():
+            stream.put(values[name])
+        self._pictured += 1
+
+    def add_rows(self, rows: Mapping[str, NDArray[Any]], extra: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """Add the values of one or more frames whose pictures were added, or are still to come.
+
+        Args:
+            rows: By feature, all but the ``video`` ones, arrays ``(frames, *shape)`` of the declared dtype.
+            extra: As for :meth:`add_frame`, with ``frames`` in front of each shape.
+
+        Raises:
+            FeatureError: They do not fit; nothing was added.
+            DatasetError: The episode is over, or its rows could not be written.
+        """
+        self._need_open("add rows to")
+        count = len(next(iter(rows.values()), ()))
+        self._check_rows(rows, count)
+        self._check_extra({name: value[0] for name, value in (extra or {}).items()} if count else None)
+        try:
+            self._rows.extend(rows, count)
+            if self._extra is not None and extra is not None:
+                self._extra.extend({name: value.reshape(count, -1) for name, value in extra.items()}, count)
+        except (OSError, pa.ArrowException) as error:
+            raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
+        self._added += count
+
     def save(
         self,
         success: bool | None = None,
@@ -161,6 +211,10 @@ class Episode:
             into.check_fits(self._features, self._fps, self._codec)
         for arrived in self._staging.rest():
             self._record(arrived)
+        if self._streams and self._pictured != self._added:
+            raise DatasetError(
+                f"The episode has {self._added} rows and {self._pictured} pictures of each camera; a frame is both."
+            )
         self._attributes, self._arrays, self._success = together, kept, success
         self._state = "saving"
         for stream in self._streams.values():
@@ -231,6 +285,7 @@ class Episode:
             raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
         for name, stream in self._streams.items():
             stream.put(values[name])
+        self._pictured += 1
         for name, pictures in self._stills.items():
             pictures.add(values[name])
         self._staging.give_back(staged)
@@ -248,6 +303,19 @@ class Episode:
         self.clean_up()
         self._on_discard(self)
         return error
+
+    def _check_rows(self, rows: Mapping[str, NDArray[Any]], count: int) -> None:
+        wanted = {name: feature for name, feature in self._features.items() if not feature.is_video}
+        problems = [f"{name!r} is missing" for name in wanted if name not in rows]
+        problems += [f"{name!r} is no such feature" for name in rows if name not in wanted]
+        for name, feature in wanted.items():
+            if not feature.is_number:
+                problems.append(f"{name!r} holds no numbers; add it frame by frame with add_frame")
+            elif name in rows and (rows[name].shape != (count, *feature.shape) or rows[name].dtype != feature.dtype):
+                given = f"{rows[name].dtype} {rows[name].shape}"
+                problems.append(f"{name!r} is {given}, the dataset has {feature.dtype} {(count, *feature.shape)}")
+        if problems:
+            raise FeatureError(f"The rows do not fit the dataset: {'; '.join(problems)}.")
 
     def _check_extra(self, extra: Mapping[str, Any] | None) -> None:
         if not len(self) and extra:

@@ -25,9 +25,12 @@ from isaac_lerobot.recording import (
     TaskOffer,
 )
 from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, available_devices, make_source
-from isaac_lerobot.sim.drive.env_recorder import EnvRecorder
 from isaac_lerobot.sim.drive.pace import Pace
+from isaac_lerobot.sim.env.hooks import MethodHooks, listed
+from isaac_lerobot.sim.env.offer import inspect_env
+from isaac_lerobot.sim.env.success import PatientJudge
 from isaac_lerobot.sim.env.tasks import list_tasks, load_env_cfg, refuse_kind
+from isaac_lerobot.sim.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,10 @@ class Driver:
         self._launch = launch or _launch_simulation
         self._launched = ExitStack()
         self._env: Any = None
-        self._recorder: EnvRecorder | None = None
+        self._recorder: Recorder | None = None
+        self._hooks = MethodHooks()
+        self._ended: set[int] = set()
+        self._is_resetting = False
         self._source: TeleopSource | None = None
         self._source_name: tuple[str, int | None] | None = None
         self._pace = Pace(0)
@@ -68,6 +74,8 @@ class Driver:
             How long the host may wait before the next call [s].
         """
         try:
+            if self._recorder is not None and self.session.has_commands:
+                self._recorder.flush()
             self.session.carry_out_commands(self)
             self._post_events()
             if self.session.state is not SessionState.RECORDING:
@@ -122,7 +130,10 @@ class Driver:
             self._env = _build(config.task, env_cfg)
             self._env.reset(seed=config.seed)
             devices = available_devices(env_cfg, config.task)
-            self._recorder = EnvRecorder(self._env, self.session, config.task, devices)
+            offer = inspect_env(self._env, config.task, devices, config.success_term)
+            judge = PatientJudge(self._env, self.session, offer.success_term)
+            self._recorder = Recorder(self._env, self.session, offer, judge)
+            self._listen(self._env.recorder_manager)
         except Exception as error:
             self._guarded(self.close)
             self._guarded(_clear_simulation)
@@ -147,9 +158,9 @@ class Driver:
         self._pace = Pace(config.step_hz if config.step_hz is not None else recorder.offer.fps)
         return recorder.start(config, selection)
 
-    def snapshot(self, env_id: int) -> Snapshot:
+    def snapshot(self, env_ids: Sequence[int]) -> Snapshot:
         """See :meth:`.recording.Host.snapshot`."""
-        return self._loaded().snapshot(env_id)
+        return self._loaded().snapshot(env_ids)
 
     def reset(self, env_ids: Sequence[int]) -> None:
         """Reset these environments, and the source's idea of them."""
@@ -157,8 +168,11 @@ class Driver:
 
         if self._env is None or len(env_ids) == 0:
             return
-        self._env.reset(env_ids=torch.tensor(list(env_ids), dtype=torch.int32, device=self._env.device))
-        self._loaded().forget(env_ids)
+        self._is_resetting = True  # what the session wanted of these episodes has been done
+        try:
+            self._env.reset(env_ids=torch.tensor(list(env_ids), dtype=torch.int32, device=self._env.device))
+        finally:
+            self._is_resetting = False
         if self._source is not None:
             self._source.reset(list(env_ids))
 
@@ -167,8 +181,9 @@ class Driver:
         env, self._env = self._env, None
         recorder, self._recorder = self._recorder, None
         self._guarded(self._close_source)
+        self._hooks.remove()
         if recorder is not None:
-            recorder.close()
+            self._guarded(recorder.close)
         if env is not None:
             env.close()
 
@@ -181,22 +196,40 @@ class Driver:
         if action is None:
             self._env.sim.render()
             return
+        self._ended.clear()
         self._env.step(action)
-        reset_by_env, succeeded = self._loaded().step_ended()
-        if reset_by_env:
-            self._source.reset(reset_by_env)
-        self.reset(succeeded)
+        if self._ended and self._source is not None:
+            self._source.reset(sorted(self._ended))
+
+    def _listen(self, manager: Any) -> None:
+        """Hear of steps and resets from within.
+
+        Isaac Lab calls its recorder manager at exactly the two instants a recorder needs: after the action was
+        processed and before physics (``env.obs_buf`` and ``action_manager.action`` are then the pair of the same t),
+        and before an environment is reset.
+        """
+        self._hooks.before(manager, "record_pre_step", self._loaded().record_step)
+        self._hooks.before(manager, "record_pre_reset", self._on_reset)
+
+    def _on_reset(self, env_ids: Any, *_: Any, **__: Any) -> None:
+        recorder = self._loaded()
+        ids = listed(env_ids, recorder.offer.num_envs)
+        if self._is_resetting:
+            recorder.forget(ids)
+        else:
+            recorder.end_episodes(ids)
+            self._ended.update(ids)
 
     # ---- small things ------------------------------------------------------------------------------------------
 
     def _post_events(self) -> None:
         for event in self._source.events() if self._source is not None else ():
-            if event is TeleopEvent.RESET and self.session.judged_by_term and self.session.status.success_steps > 0:
+            if event is TeleopEvent.RESET and self._loaded().success_steps > 0:
                 logger.warning("Manual reset ignored: the task has been solved, and the episode is about to be saved.")
                 continue
             self.session.post(_command(event, self.session.state))
 
-    def _loaded(self) -> EnvRecorder:
+    def _loaded(self) -> Recorder:
         if self._recorder is None:
             raise TaskError("No task is loaded.")
         return self._recorder

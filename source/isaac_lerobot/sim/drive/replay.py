@@ -15,7 +15,7 @@ from isaac_lerobot.episode_data.tensors import nested
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.sim.drive.pace import Pace
 from isaac_lerobot.sim.env.frames import scene_state
-from isaac_lerobot.sim.env.success_term import SUCCESS, InertSuccessTerm
+from isaac_lerobot.sim.env.success import SUCCESS, PatientSuccessTerm
 
 _QUATERNION = slice(3, 7)
 
@@ -74,7 +74,7 @@ class Replay:
         self._pace = Pace(step_hz)
         self._functions = _disarm(env)
         has_success_term = SUCCESS in env.termination_manager.active_terms
-        self._success_term = InertSuccessTerm(env) if has_success_term else None
+        self._success_term = PatientSuccessTerm(env) if has_success_term else None
 
     def close(self) -> None:
         """Leave the environment as it was found."""
@@ -179,7 +179,7 @@ class Replay:
         return batch.repeat(self._env.num_envs, 1)
 
     def _holds(self) -> bool | None:
-        return None if self._success_term is None else bool(self._success_term.holds[0])
+        return None if self._success_term is None else bool(self._success_term.steps[0] > 0)
 
     def _paced(self, frames: range) -> Iterator[int]:
         for frame in frames:

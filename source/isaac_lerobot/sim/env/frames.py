@@ -1,10 +1,11 @@
-"""``FrameReader``: from an environment's buffers to frames, one per environment."""
+"""``FrameReader``: from an environment's buffers to the frames of one step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from isaac_lerobot.episode_data.tensors import as_numpy, flat, to_torch
@@ -12,11 +13,9 @@ from isaac_lerobot.recording import Selection
 from isaac_lerobot.recording.selection import ACTION, STATE
 from isaac_lerobot.sim.env.offer import colour_output
 
-Frame = dict[str, NDArray[Any]]
-
 
 class FrameReader:
-    """Reads what a selection names out of a manager-based environment.
+    """Reads what a selection names out of a manager-based environment, once per step for all environments.
 
     Args:
         env: The unwrapped environment.
@@ -27,33 +26,34 @@ class FrameReader:
         self._env = env
         self._state = [self.term_reader(term.key) for term in selection.state]
         self._columns = {
-            name: (self.term_reader(term.key), term.shape) for name, term in selection.observations.items()
+            name: (self.term_reader(term.key), selection.features[name]["shape"])
+            for name, term in selection.observations.items()
         }
         self._pictures = {name: self.term_reader(term.key) for name, term in selection.pictures.items()}
         self._cameras = {name: env.scene.sensors[camera.name] for name, camera in selection.cameras.items()}
 
-    def read(self, env_ids: Sequence[int]) -> list[Frame]:
-        """Return a frame for each of ``env_ids``: the observation at hand and the action just given.
+    def read(self) -> dict[str, Any]:
+        """Return the observation at hand and the action just given: tensors by feature, shape ``(num_envs, …)``.
+
+        They are where the simulation has them, and may be its own buffers, which the step overwrites.
 
         To be called from within ``env.step``, after the action was processed and before physics: there
         ``env.obs_buf`` is the observation at t and ``action_manager.action`` the action at t.
         """
         import torch
 
-        observation = self._env.obs_buf
+        observation, num_envs = self._env.obs_buf, self._env.num_envs
         batch: dict[str, Any] = {ACTION: self.action().float()}
         if self._state:
-            parts = [read(observation).flatten(1).float() for read in self._state]
+            parts = [read(observation).reshape(num_envs, -1).float() for read in self._state]
             batch[STATE] = torch.cat(parts, dim=1)
         for name, (read, shape) in self._columns.items():
-            batch[name] = read(observation).reshape(-1, *shape)
+            batch[name] = read(observation).reshape(num_envs, *shape)
         for name, read in self._pictures.items():
             batch[name] = _three_channels(read(observation))
         for name, sensor in self._cameras.items():
             batch[name] = _three_channels(colour_output(sensor))
-        # CUDA tensors go to the writer as they are: it copies them without making the step wait.
-        arrays = {name: value.numpy() if value.device.type == "cpu" else value for name, value in batch.items()}
-        return [{name: value[env_id] for name, value in arrays.items()} for env_id in env_ids]
+        return batch
 
     def action(self) -> Any:
         """Return the action just given, shape ``(num_envs, action_size)``."""
@@ -90,13 +90,19 @@ class DirectFrameReader(FrameReader):
         return read
 
 
-def scene_state(env: Any) -> dict[str, NDArray[Any]]:
+def scene_tensors(env: Any) -> dict[str, Any]:
     """Return the state of the scene's assets relative to each environment's origin.
 
-    Names are Isaac Lab's path, ``"articulation/robot/joint_position"``; shape ``(num_envs, …)``; units are Isaac
-    Lab's: poses [m, quaternion], velocities [m/s, rad/s], joints [rad or m, rad/s or m/s].
+    Names are Isaac Lab's path, ``"articulation/robot/joint_position"``; tensors of shape ``(num_envs, …)`` where the
+    simulation has them; units are Isaac Lab's: poses [m, quaternion], velocities [m/s, rad/s], joints [rad or m, rad/s
+    or m/s].
     """
-    return {path: as_numpy(value) for path, value in flat(env.scene.get_state(is_relative=True)).items()}
+    return {path: to_torch(value) for path, value in flat(env.scene.get_state(is_relative=True)).items()}
+
+
+def scene_state(env: Any) -> dict[str, NDArray[Any]]:
+    """Return what :func:`scene_tensors` does as numpy arrays, which are the caller's."""
+    return {path: np.array(as_numpy(value)) for path, value in scene_tensors(env).items()}
 
 
 def _three_channels(picture: Any) -> Any:

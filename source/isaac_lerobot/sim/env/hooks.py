@@ -53,4 +53,5 @@ def listed(env_ids: Any, num_envs: int) -> list[int]:
         return list(range(num_envs))
     if isinstance(env_ids, slice):
         return list(range(num_envs)[env_ids])
-    return [int(env_id) for env_id in env_ids]
+    # A tensor in one transfer, not one per id.
+    return [int(env_id) for env_id in (env_ids.tolist() if hasattr(env_ids, "tolist") else env_ids)]

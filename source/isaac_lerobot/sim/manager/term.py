@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from isaaclab.managers import RecorderTerm, RecorderTermCfg
 from isaaclab.managers.recorder_manager import DatasetExportMode
 from isaaclab.utils import configclass
@@ -66,9 +65,8 @@ class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
         if self._env.recorder_manager.cfg.dataset_export_mode != DatasetExportMode.EXPORT_NONE:
             reader = self._reader or self._open()
             # Cameras and actions are buffers that the step overwrites, and the frame is complete only after it.
-            self._frames = [
-                {name: _copy(value) for name, value in frame.items()} for frame in reader.read(range(self.num_envs))
-            ]
+            batch = {name: value.clone() for name, value in reader.read().items()}
+            self._frames = [{name: value[env_id] for name, value in batch.items()} for env_id in range(self.num_envs)]
         return None, None
 
     def record_post_step(self) -> tuple[None, None]:
@@ -166,10 +164,6 @@ class LeRobotRecorderCfg(RecorderTermCfg):  # type: ignore[misc]
 
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""
-
-
-def _copy(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value.clone()
 
 
 def _select(cfg: LeRobotRecorderCfg, offer: TaskOffer) -> Selection:
