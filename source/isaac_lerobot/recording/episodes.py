@@ -71,6 +71,10 @@ class RunningEpisodes:
         """Environments that have an episode running."""
         return list(self._episodes)
 
+    def is_running(self, env_id: int) -> bool:
+        """Whether this environment has an episode running."""
+        return env_id in self._episodes
+
     @property
     def longest(self) -> int:
         """Frames of the longest episode; from any thread."""

@@ -181,9 +181,10 @@ class Session:
         """End episodes, and with the last of them the recording if the target is reached.
 
         Args:
-            outcomes: How they ended, by environment; one without a running episode is passed over.
+            outcomes: How they ended, by environment, in the order in which they are to be saved; an environment without a
+                running episode is passed over.
         """
-        running = [env_id for env_id in self._episodes.env_ids if env_id in outcomes]
+        running = [env_id for env_id in outcomes if self._episodes.is_running(env_id)]
         if not running:
             return
         final = self._running_host().snapshot(running)
