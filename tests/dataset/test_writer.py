@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -442,6 +444,24 @@ sys.stdin.read()
     process.communicate()
     with DatasetWriter.append(root) as writer:
         assert record(writer, 0, 2) == 0
+
+
+def test_a_file_system_without_locks_is_recorded_to_and_said(tmp_path, monkeypatch, caplog):
+    """NFS without its lock daemon and some FUSE mounts answer with these, which is no other process's lock."""
+    for number in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+        answer = OSError(number, os.strerror(number))
+        monkeypatch.setattr("fcntl.flock", lambda *_, answer=answer: raising(answer))
+        caplog.clear()
+        root = tmp_path / str(number)
+        with DatasetWriter.create(root, 30, NO_VIDEO) as writer:
+            record(writer, 0, 2)
+        assert f"The file system of {root} has no locks" in caplog.text
+        assert os.strerror(number) in caplog.text
+        assert not (root / ".recording.lock").exists()
+
+
+def raising(error):
+    raise error
 
 
 def test_callbacks_and_status(tmp_path):

@@ -1,12 +1,14 @@
 """Lock: keeps a second writer out of a dataset.
 
 The operating system holds the lock for the process and lets go when it dies, however it dies, so there are no
-stale locks. The text in the file only serves the message.
+stale locks. The text in the file only serves the message. Why not the filelock library: docs/decisions/own-lock.md.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import re
 import socket
@@ -18,13 +20,18 @@ from types import TracebackType
 from isaac_lerobot.dataset.format.layout import LOCK
 from isaac_lerobot.errors import DatasetError, DatasetLockedError
 
+_LOG = logging.getLogger(__name__)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
 _PATIENCE_S = 5.0
 """A process killed while it starts an encoder leaves the lock with the encoder for some milliseconds."""
+_HELD = (errno.EAGAIN, errno.EACCES)
+"""What a system says of a lock that somebody else has. Anything else says that there are no locks."""
 
 
 class DatasetLock:
     """The right to change one dataset.
+
+    A file system without locks (some network and user-space ones) cannot keep anybody out; that is logged.
 
     Args:
         root: Folder of the dataset; must exist.
@@ -39,10 +46,10 @@ class DatasetLock:
         patience = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             except OSError as error:
                 raise DatasetError(f"Cannot write into {root}: {error}.") from error
-            held_by_us = _try_lock(self._descriptor)
+            held_by_us = _try_lock(self._descriptor, root)
             # A holder removes the file before it lets go: then this is a file without a name, and the next try counts.
             if held_by_us and _same_file(self._descriptor, self._path):
                 break
@@ -67,9 +74,14 @@ class DatasetLock:
         if not self._held:
             return
         self._held = False
-        if sys.platform != "win32" and _same_file(self._descriptor, self._path):
-            self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        if sys.platform == "win32":  # a file that somebody has open cannot be removed, be it we or the next holder
+            os.close(self._descriptor)
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+        else:
+            if _same_file(self._descriptor, self._path):
+                self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
 
     def __enter__(self) -> DatasetLock:
         return self
@@ -80,32 +92,43 @@ class DatasetLock:
         self.release()
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, root: Path) -> bool:
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+        _lock(descriptor)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        _LOG.warning(
+            "The file system of %s has no locks (%s): nothing keeps a second recording out of this folder.", root, error
+        )
     return True
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        # Nobody else may read what is locked, so it is a byte far behind the text.
+        os.lseek(descriptor, 2**30, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_dead(holder: str) -> bool:
     """Whether the process named in a lock file was on this machine and is gone."""
     match = _HOLDER.match(holder)
-    if match is None or match[2] != socket.gethostname() or sys.platform == "win32":
-        return False
-    try:
-        os.kill(int(match[1]), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
+    if sys.platform != "win32" and match is not None and match[2] == socket.gethostname():  # there, it would be Ctrl+C
+        try:
+            os.kill(int(match[1]), 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            pass
     return False
 
 
