@@ -181,8 +181,8 @@ class Session:
         """End episodes, and with the last of them the recording if the target is reached.
 
         Args:
-            outcomes: How they ended, by environment, in the order in which they are to be saved; an environment without a
-                running episode is passed over.
+            outcomes: How they ended, by environment, in the order in which they are to be saved; an environment without
+                a running episode is passed over.
         """
         running = [env_id for env_id in outcomes if self._episodes.is_running(env_id)]
         if not running:
