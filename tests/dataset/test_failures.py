@@ -6,6 +6,8 @@ import errno
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from recordings import FEATURES, check_read, files_of, frame, record
 
 from isaac_lerobot.dataset import DatasetWriter, repair_dataset
 from isaac_lerobot.dataset.disk import durable
-from isaac_lerobot.errors import DatasetError, EncoderError
+from isaac_lerobot.dataset.format.statistics import PictureStatistics
+from isaac_lerobot.errors import DatasetError, DatasetLockedError, EncoderError
 
 
 def encoders() -> list[int]:
@@ -246,3 +249,73 @@ def test_a_damaged_dataset_is_not_appended_to_but_repaired(tmp_path, lerobot):
     with DatasetWriter.append(root) as writer:
         assert record(writer, 5, 2) == 2
     check_read(lerobot.read(root), [(0, 2), (1, 3), (5, 2)])
+
+
+@pytest.mark.parametrize("frames", [3, 200], ids=["fewer frames than wait", "more frames than can wait"])
+def test_whatever_stops_an_encoder_costs_that_episode_alone_and_nobody_waits_for_ever(
+    tmp_path, monkeypatch, lerobot, frames
+):
+    root = tmp_path / "set"
+    with DatasetWriter.create(root, 30, FEATURES) as writer:
+        record(writer, 0, 4)
+        writer.wait()
+        with monkeypatch.context() as patch:
+            patch.setattr(PictureStatistics, "add", out_of_memory)
+            with pytest.raises(DatasetError, match="MemoryError: no room"):
+                record_and_wait(writer, 1, frames)
+        record(writer, 2, 3)
+    assert encoders() == []
+    check_read(lerobot.read(root), [(0, 4), (2, 3)])
+
+
+def out_of_memory(*_: object) -> None:
+    raise MemoryError("no room")
+
+
+def test_ctrl_c_while_closing_keeps_the_dataset_locked_until_every_episode_is_saved(tmp_path, lerobot):
+    root, go_on = tmp_path / "set", threading.Event()
+    writer = DatasetWriter.create(root, 30, FEATURES, on_committed=lambda index: go_on.wait(60))
+    for episode in range(5):
+        record(writer, episode, 3)
+    while not writer.status.committed_episodes:
+        time.sleep(0.01)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            closing_with_ctrl_c(writer)
+        with pytest.raises(DatasetLockedError):
+            DatasetWriter.append(root)
+    go_on.set()
+    writer.close()
+    check_read(lerobot.read(root), [(episode, 3) for episode in range(5)])
+    DatasetWriter.append(root).close()
+
+
+def closing_with_ctrl_c(writer: DatasetWriter) -> None:
+    timer = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    timer.start()
+    try:
+        writer.close()
+    finally:
+        timer.join()
+
+
+def test_a_program_that_ends_by_ctrl_c_while_closing_has_every_saved_episode(tmp_path, lerobot):
+    root = tmp_path / "set"
+    subprocess.run([sys.executable, "-c", _INTERRUPTED, str(root)], env=_with_path(), check=False, timeout=60)
+    check_read(lerobot.read(root), [(episode, 3) for episode in range(5)])
+
+
+def _with_path() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+_INTERRUPTED = """
+import signal, sys, threading, time
+from isaac_lerobot.dataset import DatasetWriter
+from recordings import FEATURES, record
+writer = DatasetWriter.create(sys.argv[1], 30, FEATURES, on_committed=lambda index: time.sleep(0.5))
+for episode in range(5):
+    record(writer, episode, 3)
+threading.Timer(0.7, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
+writer.close()
+"""

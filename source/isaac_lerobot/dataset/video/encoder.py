@@ -98,7 +98,7 @@ class VideoStream:
         self._buffers = 0
         self._spare: list[Picture] = []
         self._frames = 0
-        self._ended = self._aborted = False
+        self._ended = self._aborted = self._complete = False
         self._error: EncoderError | None = None
         self._statistics = PictureStatistics(shape[0], shape[1])
         self._process: subprocess.Popen[bytes] | None = None
@@ -158,6 +158,8 @@ class VideoStream:
             self._thread.join()
         if self._error is not None:
             raise self._error
+        if not self._complete:
+            raise EncoderError(f"The video {self.path.stem} was not encoded to its end.")
         return EncodedVideo(self.path, self._frames, self._statistics.result())
 
     def abort(self) -> None:
@@ -174,7 +176,7 @@ class VideoStream:
     def _run(self) -> None:
         try:
             self._encode()
-        except (OSError, DatasetError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the episode must not be taken for complete
             failure = error if isinstance(error, EncoderError) else EncoderError(self._explain(error))
             with self._changed:
                 self._error = failure
@@ -215,6 +217,7 @@ class VideoStream:
             raise EncoderError(
                 f"{self.path} was given {self._frames} frames of 1/{self._fps} s, and has {mp4.extent()}."
             )
+        self._complete = True
 
     def _start(self) -> subprocess.Popen[bytes]:
         height, width = self._shape[:2]
@@ -237,6 +240,8 @@ class VideoStream:
         return process
 
     def _explain(self, error: Exception | None) -> str:
+        if error is not None and not isinstance(error, OSError | DatasetError):
+            return f"Encoding {self.path.stem} failed: {type(error).__name__}: {error}."
         code = self._process.wait() if self._process is not None else None
         self._said.seek(0)
         lines = self._said.read().decode(errors="replace").strip().splitlines()

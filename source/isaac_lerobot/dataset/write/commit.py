@@ -127,6 +127,9 @@ def commit_episode(root: Path, state: DatasetState, episode: FinishedEpisode) ->
     """
     if not (root / layout.INFO).is_file():
         raise DatasetError(f"The dataset folder {root} was removed or moved while recording.")
+    for name, video in episode.videos.items():
+        if video.frames != episode.length:
+            raise DatasetError(f"The video of {name} has {video.frames} frames, and the episode {episode.length}.")
     new, moves = _complete(root, state, episode)
     done: list[Path] = []
     try:

@@ -307,7 +307,8 @@ class DatasetWriter:
         """Wait for the saved episodes, join their files, and let go of the dataset. May be called twice.
 
         Episodes that are still open are discarded. A new dataset that got no episode is removed, as no reader could
-        open it; one that it was to overwrite is there again.
+        open it; one that it was to overwrite is there again. If this is interrupted (Ctrl+C) while episodes are being
+        saved, they go on being saved, and the dataset stays locked: another call waits for the rest.
 
         Args:
             join_files: Join the files of the episodes into files of the format's sizes.
@@ -320,15 +321,9 @@ class DatasetWriter:
         self._closing = True
         for episode in list(self._open):
             episode.discard()
+        # Until this has ended, the commit thread works in the folder: nothing may let go of it.
+        self._finish_saving()
         try:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._saving)
-                self._changed.notify_all()
-            if self._thread is not None:
-                self._thread.join()
-            # What others took over lies in this writer's staging folder until they have committed it.
-            for taker in self._takers:
-                taker.settle()
             if self._opened.is_new and not self._state.info.total_episodes:
                 self._withdraw()
             else:
@@ -357,6 +352,15 @@ class DatasetWriter:
             if error is None:
                 raise
             _log.error("%s", failure)
+
+    def _finish_saving(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+            # Not by joining the thread: Python takes it for ended when a KeyboardInterrupt ends the waiting.
+            self._changed.wait_for(lambda: not self._saving and self._thread is None)
+        # What others took over lies in this writer's staging folder until they have committed it.
+        for taker in self._takers:
+            taker.settle()
 
     def _need_working(self) -> None:
         if self._closing:
@@ -414,6 +418,8 @@ class DatasetWriter:
             with self._changed:
                 self._changed.wait_for(lambda: self._saving or self._closing)
                 if not self._saving:
+                    self._thread = None
+                    self._changed.notify_all()
                     return
                 episode = self._saving[0]
             index = self._state.info.total_episodes
