@@ -65,3 +65,8 @@ def install_line(*packages: str) -> str:
     elif " " in program:
         program = f'"{program}"'
     return " ".join([program, "-m pip install", *(f'"{package}"' for package in packages)])
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, for a message of ours that goes on; its kind where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

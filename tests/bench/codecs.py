@@ -16,7 +16,8 @@ import numpy as np
 
 from bench.quality import in_lerobot, psnr_of_luma
 from bench.run import rendered_scene
-from isaac_lerobot.dataset.video.codec import VideoCodec, find_ffmpeg
+from isaac_lerobot.dataset.video.codec import VideoCodec
+from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
 FPS = 30
 LEROBOT = "lerobot's default"

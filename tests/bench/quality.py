@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
 ROOT = Path(__file__).resolve().parents[2]
 LEROBOT_PYTHON = ROOT / ".venv-lerobot" / "bin" / "python"

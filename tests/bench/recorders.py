@@ -171,7 +171,8 @@ class BareFfmpeg:
     """The video half alone: one ffmpeg per camera with our options, frames written to its pipe."""
 
     def __init__(self, root: Path, height: int, width: int, variant: str) -> None:
-        from isaac_lerobot.dataset.video.codec import VideoCodec, find_ffmpeg
+        from isaac_lerobot.dataset.video.codec import VideoCodec
+        from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
         codec = VideoCodec.parse("h264")
         self._command = [find_ffmpeg(), "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]

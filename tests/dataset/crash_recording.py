@@ -69,7 +69,7 @@ class CrashRecorder:
 def serve() -> None:
     import recordings  # noqa: F401 - imported here once for all children
 
-    from isaac_lerobot.dataset.video.codec import find_ffmpeg
+    from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
     # Looked for once for all children, too: that starts ffmpeg.
     os.environ["IMAGEIO_FFMPEG_EXE"] = find_ffmpeg()

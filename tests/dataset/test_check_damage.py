@@ -15,7 +15,7 @@ import pytest
 from dataset.damaged_dataset import DROP, FRONT, DamagedDataset, cell, column, order, without
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
 from isaac_lerobot.dataset.check import RULES, check_dataset
-from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
 X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
 OPEN_GOPS = "keyint=4:min-keyint=4:scenecut=0:open-gop=1:bframes=3:b-adapt=0:log-level=none"
@@ -182,7 +182,7 @@ DAMAGES = [
         also={"video-extra"},
     ),
     Damage("episodes-stats-missing", lambda d: d.episodes(without("stats/action/q50")), "action/q50", of="joined"),
-    Damage("episodes-schema", lambda d: d.episodes(lambda table: table.append_column("seed", [[1]])), "differs", set()),
+    Damage("episodes-schema", lambda d: d.episodes(lambda table: table.append_column("seed", [[1]]), 1), "differs"),
     Damage("episodes-null", lambda d: d.episodes(cell("tasks", 0, None)), "tasks is empty"),
     Damage(
         "episodes-order",
@@ -318,6 +318,13 @@ DAMAGES = [
         "unreadable pages",
         deep=True,
         also={"stats-values", "stats-episode-values"},
+    ),
+    Damage(
+        "data-stills",
+        lambda d: d.rows(cell("observation.images.still", 7, {"bytes": b"PNG?", "path": None})),
+        "row 7: it cannot be decoded",
+        of="joined",
+        deep=True,
     ),
     # videos/
     Damage("video-missing", lambda d: d.video(1).unlink(), "episodes 1"),

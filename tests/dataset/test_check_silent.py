@@ -66,3 +66,18 @@ def test_lerobot_reads_it_wrong_without_a_word(readings: dict[str, dict], code: 
     assert "error" not in readings[code], readings[code]
     assert readings[code] != readings[""]
     assert code in {finding.code for finding in check_dataset(readings["folder"] / code, deep=True).errors}
+
+
+def test_a_column_that_later_files_of_the_episode_table_lack_is_read_as_empty(
+    lerobot_datasets: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    dataset = DamagedDataset(lerobot_datasets / "split", tmp_path / "dataset")
+    dataset.episodes(lambda table: table.append_column("success", pa.array([True])))
+    (read,) = read_with_lerobot([dataset.root], tmp_path)
+    assert "error" not in read
+    assert check_dataset(dataset.root).ok
+    dataset.episodes(lambda table: table.append_column("seed", pa.array([1])), 1)
+    (read,) = read_with_lerobot([dataset.root], tmp_path)
+    assert "error" in read
+    assert "episodes-schema" in check_dataset(dataset.root).codes

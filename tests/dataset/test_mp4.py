@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from isaac_lerobot.dataset.check import RULES, Report
 from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video
 from isaac_lerobot.dataset.format.features import Feature
-from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 from isaac_lerobot.dataset.video.mp4 import Mp4, Mp4Error, read_mp4
 from isaac_lerobot.errors import DatasetError
 

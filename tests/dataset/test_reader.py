@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from dataset.damaged_dataset import cell
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
-from isaac_lerobot.dataset import DatasetWriter
+from isaac_lerobot.dataset import DatasetWriter, check_dataset
 from isaac_lerobot.dataset.read import DatasetReader
 from isaac_lerobot.errors import DatasetError
 
@@ -195,7 +196,7 @@ def _swapped_rows(root: Path) -> None:
         (_short_video, r"file-001.mp4"),
         (_missing_rows, r"file-001.parquet is missing.*episode 1"),
         (_footless_rows, r"file-001.parquet cannot be read.*repair"),
-        (_swapped_rows, r"should be episode 1.*check"),
+        (_swapped_rows, r"of episode 1 should be.*check"),
     ],
 )
 def test_damage_is_named_and_other_episodes_are_read(copy: Path, damage, message: str) -> None:
@@ -211,8 +212,8 @@ def test_open_gops_do_not_shift_frames(tmp_path: Path) -> None:
     """HEVC with open GOPs, where a plain seek loses the frames before a key frame (lerobot-format.md part 6)."""
     import subprocess
 
-    from isaac_lerobot.dataset.video.codec import find_ffmpeg
     from isaac_lerobot.dataset.video.decoder import PictureFormat, video_frames
+    from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
     path, form = tmp_path / "open.mp4", PictureFormat(48, 64)
     source = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", "64x48", "-r", "10", "-i", "-"]
@@ -223,3 +224,42 @@ def test_open_gops_do_not_shift_frames(tmp_path: Path) -> None:
     for first in range(0, 60, 3):
         levels = [picture.mean() for picture in video_frames(path, first, min(2, 60 - first), 10, form)]
         assert np.round(np.array(levels) / 4).tolist() == list(range(first, min(first + 2, 60)))
+
+
+STILL = "observation.images.still"
+
+
+@pytest.fixture
+def stills(tmp_path: Path) -> Path:
+    """An episode of eight stills, of which number 3 has a damaged header."""
+    root = tmp_path / "stills"
+    with DatasetWriter.create(root, 10, {STILL: {"dtype": "image", "shape": (16, 16, 3)}}) as writer:
+        episode = writer.begin_episode("look")
+        for number in range(8):
+            episode.add_frame({STILL: np.full((16, 16, 3), 10 * number, np.uint8)})
+        episode.save()
+    path = root / "data/chunk-000/file-000.parquet"
+    table = pq.read_table(path)
+    content = table[STILL][3].as_py()["bytes"]
+    damaged = {"bytes": content[:12] + b"IHDX" + content[16:], "path": None}
+    pq.write_table(cell(STILL, 3, damaged)(table), path)
+    return root
+
+
+def test_a_damaged_still_is_named_and_shifts_no_other(stills: Path) -> None:
+    episode = DatasetReader(stills).episode(0)
+    for part in ((0, 3), (4, 8)):
+        levels = [int(picture[0, 0, 0]) for picture in episode.images(STILL, *part)]
+        assert levels == [10 * number for number in range(*part)]
+    with pytest.raises(DatasetError, match=r"Frame 3 of observation.images.still in episode 0"):
+        list(episode.images(STILL))
+    report = check_dataset(stills, deep=True)
+    assert "data-stills" in report.codes
+    assert check_dataset(stills).ok
+
+
+def test_stills_of_another_size_than_declared_are_refused(stills: Path) -> None:
+    info = stills / "meta/info.json"
+    info.write_text(info.read_text().replace("16,", "8,"))
+    with pytest.raises(DatasetError, match="16x16 pixels, not 8x8"):
+        next(DatasetReader(stills).episode(0).images(STILL))

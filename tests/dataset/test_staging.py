@@ -12,7 +12,7 @@ import pytest
 from recordings import FEATURES, check_read, frame
 
 from isaac_lerobot.dataset import DatasetWriter, read_sidecar
-from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 from isaac_lerobot.errors import FeatureError
 from lerobot_reader import PYTHON
 

@@ -532,7 +532,7 @@ def test_numbers_that_are_not_finite_leave_valid_statistics(tmp_path, lerobot):
 
 def test_importing_is_light_and_recording_never_needs_pandas_or_torch(tmp_path):
     """In the environment that has both: pyarrow would import pandas by itself if it were given the chance."""
-    from isaac_lerobot.dataset.video.codec import find_ffmpeg
+    from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
     from lerobot_reader import PYTHON
 
     source = Path(__file__).parents[2] / "source"

@@ -16,9 +16,9 @@ from isaac_lerobot.dataset.format import layout, metadata
 from isaac_lerobot.dataset.format.columns import as_array
 from isaac_lerobot.dataset.format.features import Feature
 from isaac_lerobot.dataset.format.sidecar import Sidecar, read_sidecar
-from isaac_lerobot.dataset.video.decoder import PictureFormat, stills, video_frames
+from isaac_lerobot.dataset.video.decoder import PictureFormat, still, video_frames
 from isaac_lerobot.dataset.video.depth import DepthCode
-from isaac_lerobot.errors import DatasetError, nearest
+from isaac_lerobot.errors import DatasetError, first_line, nearest
 
 Array = NDArray[Any]
 
@@ -223,45 +223,66 @@ class RecordedEpisode:
         return (code.decode(picture) for picture in pictures) if code else pictures
 
     def _stills(self, camera: str, start: int, stop: int) -> Iterator[Array]:
-        height, width, channels = self._dataset.features[camera].shape
-        encoded = (self._rows([camera])[camera].combine_chunks().field("bytes"))[start:stop]
-        head = encoded[0].as_py()
-        # Byte 24 of a PNG is its bit depth (RFC 2083, IHDR).
-        deep = head[:4] == b"\x89PNG" and head[24] == 16
-        form = PictureFormat(height, width, "rgb24" if channels == 3 else "gray16le" if deep else "gray")
-        where = f"{camera} of episode {self.index} in {self._dataset.root}"
-        return stills((picture.as_py() for picture in encoded), form, where)
+        shape, number = self._dataset.features[camera].shape, start
+        for rows in self._batches([camera], start, stop, _BATCH_STILLS):
+            for cell in rows.column(camera):
+                where = f"Frame {number} of {camera} in episode {self.index} of {self._dataset.root}"
+                content = cell.as_py() or {}
+                if not isinstance(encoded := content.get("bytes"), bytes):
+                    raise DatasetError(f"{where} is missing.")
+                yield still(encoded, shape, where)
+                number += 1
 
     def _read(self, names: list[str]) -> dict[str, Array]:
         table = self._rows(names)
         return {name: as_array(table[name], self._dataset.features[name]) for name in names}
 
     def _rows(self, names: list[str]) -> pa.Table:
-        """The episode's rows, of the named columns, from the row groups that hold them and no others."""
+        """The episode's rows, of the named columns."""
+        return pa.Table.from_batches(self._batches(names, 0, self.length, _BATCH_ROWS))
+
+    def _batches(self, names: list[str], start: int, stop: int, size: int) -> Iterator[pa.RecordBatch]:
+        """The episode's rows ``start`` to ``stop``, ``size`` at a time at most, from the row groups that hold them.
+
+        Raises:
+            DatasetError: They cannot be read, or belong to another episode.
+        """
         place = self.record["data/chunk_index"], self.record["data/file_index"]
         path = self._dataset._data_file(*place)
         begin = self.record["dataset_from_index"] - self._dataset._first_row[place]
+        first, end, found = begin + start, begin + stop, 0
         try:
             with pq.ParquetFile(path) as file:
                 missing = [name for name in names if name not in file.schema_arrow.names]
                 if missing:
                     raise DatasetError(f"{path} has no column {missing[0]!r}, though info.json declares it.")
-                groups, skipped = _overlapping_groups(file.metadata, begin, begin + self.length)
+                groups, row = _overlapping_groups(file.metadata, first, end)
                 columns = list(dict.fromkeys([*names, "episode_index"]))
-                table = file.read_row_groups(groups, columns=columns).slice(begin - skipped, self.length)
+                for batch in file.iter_batches(size, row_groups=groups, columns=columns):
+                    wanted = batch.slice(min(len(batch), max(0, first - row)), max(0, end - max(row, first)))
+                    row += len(batch)
+                    if len(wanted):
+                        found += self._owned(wanted, path)
+                        yield wanted
         except FileNotFoundError:
             raise DatasetError(f"{path} is missing, and with it episode {self.index}. Copy the dataset again from "
                                "where it is whole.") from None  # fmt: skip
         except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{path} cannot be read ({_first_line(error)}). Run `isaac-lerobot repair` on the "
+            raise DatasetError(f"{path} cannot be read ({first_line(error)}). Run `isaac-lerobot repair` on the "
                                "dataset.") from error  # fmt: skip
-        owners = set(table["episode_index"].to_pylist())
-        if table.num_rows != self.length or owners != {self.index}:
-            raise DatasetError(
-                f"{path}: rows {begin} to {begin + self.length - 1} should be episode {self.index}, and are "
-                f"{table.num_rows} rows of the episodes {sorted(owners, key=str)}. Run `isaac-lerobot check`."
-            )
-        return table
+        if found != stop - start:
+            raise DatasetError(f"{path}: rows {first} to {end - 1} should be episode {self.index}, and there are "
+                               f"{found} of them. Run `isaac-lerobot check`.")  # fmt: skip
+
+    def _owned(self, rows: pa.RecordBatch, path: Path) -> int:
+        owners = set(rows.column("episode_index").to_pylist())
+        if owners != {self.index}:
+            raise DatasetError(f"{path}: there are rows of the episodes {sorted(owners, key=str)} where those of "
+                               f"episode {self.index} should be. Run `isaac-lerobot check`.")  # fmt: skip
+        return len(rows)
+
+
+_BATCH_ROWS, _BATCH_STILLS = 65536, 16
 
 
 def _read_info(root: Path) -> dict[str, Any]:
@@ -299,7 +320,7 @@ def _read_tasks(root: Path) -> list[str]:
     try:
         return metadata.read_tasks(root)
     except (KeyError, TypeError, pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{root / layout.TASKS} cannot be read ({_first_line(error)}). Run `isaac-lerobot check` on "
+        raise DatasetError(f"{root / layout.TASKS} cannot be read ({first_line(error)}). Run `isaac-lerobot check` on "
                            "the dataset.") from error  # fmt: skip
 
 
@@ -329,7 +350,7 @@ def _read_table(path: Path, without: str | None = None) -> pa.Table:
             names = [name for name in file.schema_arrow.names if without is None or not name.startswith(without)]
             return file.read(columns=names)
     except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} cannot be read ({_first_line(error)}). Run `isaac-lerobot repair` on the "
+        raise DatasetError(f"{path} cannot be read ({first_line(error)}). Run `isaac-lerobot repair` on the "
                            "dataset.") from error  # fmt: skip
 
 
@@ -345,7 +366,3 @@ def _overlapping_groups(metadata: pq.FileMetaData, begin: int, end: int) -> tupl
             groups.append(number)
         row += rows
     return groups, skipped
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

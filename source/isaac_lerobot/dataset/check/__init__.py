@@ -2,7 +2,7 @@
 
 Nothing is decoded and no row of features is read unless ``deep`` is asked for: footers, the five bookkeeping
 columns, the episode table and the boxes of the mp4 files tell almost everything, in seconds.
-The rules, one line each, are in the modules that ``RULES`` lists, and in ``docs/checking.md``.
+The rules are in the modules beside this one, and in a table in ``docs/checking.md``.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ from isaac_lerobot.dataset.check.rule import Rule
 
 __all__ = ["RULES", "Finding", "Report", "Severity", "check_dataset"]
 
-RULES: tuple[Rule, ...] = (
-    *info.RULES,
-    *features.RULES,
-    *tasks.RULES,
-    *episodes.RULES,
-    *data.RULES,
-    *videos.RULES,
-    *stats.RULES,
-    *files.RULES,
+RULES: tuple[Rule, ...] = tuple(
+    rule
+    for module in (info, features, tasks, episodes, data, videos, stats, files)
+    for rule in vars(module).values()
+    if isinstance(rule, Rule)
 )
+"""Every rule, in the order in which they are judged."""
 
 
 def check_dataset(root: str | Path, *, deep: bool = False) -> Report:

@@ -9,19 +9,24 @@ import pyarrow as pa
 
 from isaac_lerobot.dataset.check.evidence import Array, Evidence, Parquet, UnavailableError
 from isaac_lerobot.dataset.check.report import shortened
-from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, rule
 from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import flat_numbers
 from isaac_lerobot.dataset.format.features import NUMBER_DTYPES, Feature
+from isaac_lerobot.dataset.video.decoder import still
 from isaac_lerobot.errors import DatasetError
 
 
+@rule("data-missing", ERROR, "lerobot finds no rows and asks the Hub for them")
 def _there(evidence: Evidence) -> Complaints:
+    """There is a data file."""
     if not evidence.data_files and evidence.info.get("total_frames"):
         yield "data", "there is no data file"
 
 
+@rule("data-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot repair`")
 def _readable(evidence: Evidence) -> Complaints:
+    """Every data file is complete, footer and all."""
     for file in evidence.data_files:
         if file.error:
             yield file.name, f"it cannot be read ({file.error})"
@@ -39,7 +44,9 @@ def _end_of_group(file: Parquet, group: int) -> int:
     return end
 
 
+@rule("data-file-extra", ERROR, "lerobot reads it as more rows, without a word. Move it out of data/")
 def _unreferenced(evidence: Evidence) -> Complaints:
+    """Every parquet file under `data/` holds an episode's rows."""
     chunks, files = evidence.episode_numbers("data/chunk_index", "data/file_index")
     wanted = {layout.DATA_PATH.format(chunk_index=c, file_index=f) for c, f in zip(chunks, files, strict=True)}
     for file in evidence.data_files:
@@ -47,13 +54,17 @@ def _unreferenced(evidence: Evidence) -> Complaints:
             yield file.name, f"no episode lies in it, and it has {file.rows} rows"
 
 
+@rule("data-column-extra", ERROR, "lerobot does not load the dataset")
 def _undeclared(evidence: Evidence) -> Complaints:
+    """Every column is a declared feature."""
     for file in evidence.data_files:
         if file.schema is not None and (extra := [name for name in file.schema.names if name not in evidence.stored]):
             yield file.name, f"its columns {shortened(extra)} are not among the features"
 
 
+@rule("data-column-missing", ERROR, "lerobot gives empty values, or fails at the first item")
 def _absent(evidence: Evidence) -> Complaints:
+    """Every feature but videos has a column."""
     for file in evidence.data_files:
         if file.schema is not None and (missing := [name for name in evidence.stored if name not in file.schema.names]):
             yield file.name, f"it has no column for {shortened(missing)}"
@@ -82,7 +93,9 @@ def _nesting(kind: pa.DataType) -> tuple[int, pa.DataType]:
     return depth, kind
 
 
+@rule("data-type", ERROR, "lerobot converts them without a word, and refuses to merge the dataset")
 def _element_type(evidence: Evidence) -> Complaints:
+    """Columns hold the declared dtype."""
     for file, feature, kind in _columns(evidence):
         element = _nesting(kind)[1]
         if feature.is_camera:
@@ -95,7 +108,9 @@ def _element_type(evidence: Evidence) -> Complaints:
             yield f"{file.name}, {feature.name}", f"its column is of {kind}, and info.json says {feature.dtype}"
 
 
+@rule("data-shape", ERROR, "lerobot does not load the dataset")
 def _shape(evidence: Evidence) -> Complaints:
+    """Lists have the declared shape."""
     for file, feature, kind in _columns(evidence):
         depth, _ = _nesting(kind)
         where = f"{file.name}, {feature.name}"
@@ -122,13 +137,17 @@ def _values(file: Parquet, feature: Feature) -> int | None:
     return total
 
 
+@rule("data-length-one", ERROR, "lerobot fails to read or merge it. Store it as a scalar")
 def _scalar(evidence: Evidence) -> Complaints:
+    """A feature of shape `[1]` is a plain column, not a list of one."""
     for file, feature, kind in _columns(evidence):
         if feature.is_scalar and not feature.is_camera and _nesting(kind)[0] == 1:
             yield f"{file.name}, {feature.name}", f"its column is of {kind}, and its shape is [1]"
 
 
+@rule("data-list", WARNING, "`datasets.load_dataset` and the Hub's viewer lose their length")
 def _fixed(evidence: Evidence) -> Complaints:
+    """Vectors are lists of fixed size."""
     for file, feature, kind in _columns(evidence):
         if feature.is_number and len(feature.shape) == 1 and feature.shape[0] > 1 and pa.types.is_list(kind):
             yield f"{file.name}, {feature.name}", f"its column is of {kind}, a list of any length"
@@ -142,13 +161,17 @@ def _hints(file: Parquet) -> object:
         return None
 
 
+@rule("data-huggingface-missing", WARNING, "`datasets.load_dataset` and the Hub's viewer guess the types")
 def _hinted(evidence: Evidence) -> Complaints:
+    """Data files carry `huggingface` schema metadata."""
     for file in evidence.data_files:
         if file.schema is not None and not isinstance(_hints(file), dict):
             yield file.name, "its schema has no usable 'huggingface' metadata"
 
 
+@rule("data-huggingface", ERROR, "`datasets.load_dataset` and the Hub's viewer fail, or see wrong types")
 def _hint(evidence: Evidence) -> Complaints:
+    """That metadata says what the columns and `info.json` say."""
     for file in evidence.data_files:
         hints = _hints(file) if file.schema is not None else None
         if not isinstance(hints, dict):
@@ -169,7 +192,9 @@ def _same_hint(said: object, wanted: dict[str, object]) -> bool:
     return text == json.dumps(wanted, sort_keys=True)
 
 
+@rule("data-null", ERROR, "items have empty values or fail")
 def _filled(evidence: Evidence) -> Complaints:
+    """No value is missing."""
     for file in evidence.data_files:
         for number in range(file.footer.num_columns if file.footer is not None else 0):
             name = file.footer.schema.column(number).path
@@ -201,7 +226,9 @@ def _place(evidence: Evidence, row: int) -> str:
     return f"{file.name}, row {row - file.first_row}"
 
 
+@rule("data-index", ERROR, "lerobot's windows and padding are wrong, without a word")
 def _index(evidence: Evidence) -> Complaints:
+    """`index` counts 0, 1, 2 ... over the whole dataset in file order."""
     index = _bookkeeping(evidence, "index")
     wrong = np.flatnonzero(index != np.arange(len(index)))
     if len(wrong):
@@ -210,7 +237,9 @@ def _index(evidence: Evidence) -> Complaints:
         yield _place(evidence, row), f"index is {index[row]} in row {row} of the dataset{restarts}"
 
 
+@rule("data-episode-index", ERROR, "lerobot looks up another episode, without a word")
 def _episode_index(evidence: Evidence) -> Complaints:
+    """`episode_index` counts 0, 1, 2 ... with no gap and in file order."""
     column = _bookkeeping(evidence, "episode_index")
     starts = _starts(evidence)
     for number, row in enumerate(starts):
@@ -227,13 +256,21 @@ def _within(evidence: Evidence) -> Array:
     return within
 
 
+@rule("data-frame-index", ERROR, "editing and merging go wrong")
 def _frame_index(evidence: Evidence) -> Complaints:
+    """`frame_index` counts 0, 1, 2 ... in each episode."""
     column, wanted = _bookkeeping(evidence, "frame_index"), _within(evidence)
     for row in np.flatnonzero(column != wanted)[:1]:
         yield _place(evidence, int(row)), f"frame_index is {column[row]} in frame {wanted[row]} of its episode"
 
 
+@rule(
+    "data-timestamp",
+    ERROR,
+    "it is where lerobot looks in the video: pictures are wrong or missing. Put real time in a column of its own",
+)
 def _timestamp(evidence: Evidence) -> Complaints:
+    """`timestamp` is `frame_index / fps`, from 0 in each episode."""
     column = _bookkeeping(evidence, "timestamp").astype(np.float64)
     wanted = _within(evidence) / evidence.fps
     # Past 1024 s a float32 cannot come closer than this to most times.
@@ -244,13 +281,17 @@ def _timestamp(evidence: Evidence) -> Complaints:
         yield _place(evidence, row), f"timestamp is {column[row]:.6g} s in a frame at {wanted[row]:.6g} s{clock}"
 
 
+@rule("data-task-index", ERROR, "items fail")
 def _task_index(evidence: Evidence) -> Complaints:
+    """`task_index` is a row of `meta/tasks.parquet`."""
     column = _bookkeeping(evidence, "task_index")
     for row in np.flatnonzero((column < 0) | (column >= len(evidence.task_texts)))[:1]:
         yield _place(evidence, int(row)), f"task_index is {column[row]}, and there are {len(evidence.task_texts)} tasks"
 
 
+@rule("data-not-finite", WARNING, "training on it gives NaN losses", deep=True)
 def _finite(evidence: Evidence) -> Complaints:
+    """No number is NaN or infinite."""
     for file, feature, kind in _columns(evidence):
         if feature.is_number and pa.types.is_floating(_nesting(kind)[1]):
             try:
@@ -261,7 +302,9 @@ def _finite(evidence: Evidence) -> Complaints:
                 yield f"{file.name}, {feature.name}", f"{bad} values are NaN or infinite"
 
 
+@rule("data-pages", ERROR, "lerobot does not load the dataset", deep=True)
 def _pages(evidence: Evidence) -> Complaints:
+    """Every page of every column can be read."""
     for file in evidence.data_files:
         if file.schema is not None:
             try:
@@ -271,40 +314,14 @@ def _pages(evidence: Evidence) -> Complaints:
                 yield file.name, str(error)
 
 
-RULES = (
-    Rule("data-missing", ERROR, "There is a data file", "lerobot finds no rows and asks the Hub for them", _there),
-    Rule("data-unreadable", ERROR, "Every data file is complete, footer and all",
-         "lerobot does not load the dataset. Run `isaac-lerobot repair`", _readable),
-    Rule("data-file-extra", ERROR, "Every parquet file under `data/` holds an episode's rows",
-         "lerobot reads it as more rows, without a word. Move it out of data/", _unreferenced),
-    Rule("data-column-extra", ERROR, "Every column is a declared feature", "lerobot does not load the dataset",
-         _undeclared),
-    Rule("data-column-missing", ERROR, "Every feature but videos has a column",
-         "lerobot gives empty values, or fails at the first item", _absent),
-    Rule("data-type", ERROR, "Columns hold the declared dtype",
-         "lerobot converts them without a word, and refuses to merge the dataset", _element_type),
-    Rule("data-shape", ERROR, "Lists have the declared shape", "lerobot does not load the dataset", _shape),
-    Rule("data-length-one", ERROR, "A feature of shape `[1]` is a plain column, not a list of one",
-         "lerobot fails to read or merge it. Store it as a scalar", _scalar),
-    Rule("data-list", WARNING, "Vectors are lists of fixed size",
-         "`datasets.load_dataset` and the Hub's viewer lose their length", _fixed),
-    Rule("data-huggingface-missing", WARNING, "Data files carry `huggingface` schema metadata",
-         "`datasets.load_dataset` and the Hub's viewer guess the types", _hinted),
-    Rule("data-huggingface", ERROR, "That metadata says what the columns and `info.json` say",
-         "`datasets.load_dataset` and the Hub's viewer fail, or see wrong types", _hint),
-    Rule("data-null", ERROR, "No value is missing", "items have empty values or fail", _filled),
-    Rule("data-index", ERROR, "`index` counts 0, 1, 2 ... over the whole dataset in file order",
-         "lerobot's windows and padding are wrong, without a word", _index),
-    Rule("data-episode-index", ERROR, "`episode_index` counts 0, 1, 2 ... with no gap and in file order",
-         "lerobot looks up another episode, without a word", _episode_index),
-    Rule("data-frame-index", ERROR, "`frame_index` counts 0, 1, 2 ... in each episode", "editing and merging go wrong",
-         _frame_index),
-    Rule("data-timestamp", ERROR, "`timestamp` is `frame_index / fps`, from 0 in each episode",
-         "it is where lerobot looks in the video: pictures are wrong or missing. Put real time in a column of its own",
-         _timestamp),
-    Rule("data-task-index", ERROR, "`task_index` is a row of `meta/tasks.parquet`", "items fail", _task_index),
-    Rule("data-not-finite", WARNING, "No number is NaN or infinite", "training on it gives NaN losses", _finite,
-         deep=True),
-    Rule("data-pages", ERROR, "Every page of every column can be read", "lerobot does not load the dataset", _pages,
-         deep=True),
-)  # fmt: skip
+@rule("data-stills", ERROR, "training stops there", deep=True)
+def _stills(evidence: Evidence) -> Complaints:
+    """Every still picture can be decoded, and has the declared size."""
+    for file, feature, kind in _columns(evidence):
+        if feature.is_camera and pa.types.is_struct(kind):
+            for row, content in enumerate(file.cells(feature.name, "bytes")):
+                where = f"{file.name}, {feature.name}, row {row}"
+                try:
+                    still(content, feature.shape, "it")
+                except DatasetError as error:
+                    yield where, str(error).rstrip(".")

@@ -8,7 +8,7 @@ import numpy as np
 
 from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError
 from isaac_lerobot.dataset.check.report import shortened
-from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, rule
 from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.statistics import KEYS
 
@@ -24,12 +24,16 @@ def _episode(index: int) -> str:
     return f"episode {index}"
 
 
+@rule("episodes-missing", ERROR, "lerobot finds no episode and asks the Hub for one. Run `isaac-lerobot repair`")
 def _there(evidence: Evidence) -> Complaints:
+    """There is an episode table."""
     if not evidence.episode_files and evidence.info.get("total_episodes"):
         yield _TABLE, "there is no file of it"
 
 
+@rule("episodes-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot repair`")
 def _readable(evidence: Evidence) -> Complaints:
+    """Every file of it is readable."""
     for file in evidence.episode_files:
         if file.error:
             yield file.name, f"it cannot be read ({file.error})"
@@ -46,14 +50,22 @@ def _wanted_columns(evidence: Evidence) -> Iterator[str]:
         yield from (f"videos/{camera}/{part}" for part in _VIDEO_COLUMNS)
 
 
+@rule("episodes-column-missing", ERROR, "items, editing or merging fail")
 def _columns(evidence: Evidence) -> Complaints:
+    """It has lerobot's columns, and four for each camera."""
     wanted = list(_wanted_columns(evidence))
     for file in evidence.episode_files:
         if file.schema is not None and (missing := [name for name in wanted if name not in file.schema.names]):
             yield file.name, f"it lacks {shortened(missing)}"
 
 
+@rule(
+    "episodes-stats-missing",
+    ERROR,
+    "lerobot-edit-dataset rebuilds stats.json from them, and leaves it empty or incomplete without a word",
+)
 def _statistics_columns(evidence: Evidence) -> Complaints:
+    """It has ten statistics columns for each feature but texts."""
     features = [feature for feature in evidence.features.values() if feature.dtype not in ("string", "language")]
     wanted = [f"stats/{feature.name}/{key}" for feature in features for key in KEYS]
     for file in evidence.episode_files:
@@ -62,35 +74,41 @@ def _statistics_columns(evidence: Evidence) -> Complaints:
             yield file.name, f"it lacks {shortened(missing)}"
 
 
+@rule("episodes-schema", ERROR, "lerobot cannot read them as one table")
 def _same_columns(evidence: Evidence) -> Complaints:
+    """All its files have the columns of the first, and no others."""
     readable = [file for file in evidence.episode_files if file.schema is not None]
     for file in readable[1:]:
         first, this = readable[0].schema, file.schema
         if first.equals(this):
             continue
-        differing = [
-            name for name in first.names if name in this.names and first.field(name).type != this.field(name).type
-        ]
-        if differing or set(first.names) != set(this.names):
-            names = [*differing, *sorted(set(first.names) ^ set(this.names))]
+        other = [name for name in first.names if name in this.names and first.field(name).type != this.field(name).type]
+        # A column that a later file lacks is read as empty.
+        if names := [*other, *sorted(set(this.names) - set(first.names))]:
             yield file.name, f"it differs from {readable[0].name} in {shortened(names)}"
 
 
+@rule("episodes-null", ERROR, "items, editing or merging fail")
 def _filled(evidence: Evidence) -> Complaints:
+    """No cell that lerobot needs is empty."""
     for name in _wanted_columns(evidence):
         rows = [row for row, value in enumerate(evidence.episodes.get(name, [])) if value is None]
         if rows:
             yield _TABLE, f"{name} is empty for the episodes {shortened(rows)}"
 
 
+@rule("episodes-order", ERROR, "lerobot uses another episode's video, without a word. Run `isaac-lerobot repair`")
 def _order(evidence: Evidence) -> Complaints:
+    """Row i is episode i, with no gap."""
     (indices,) = evidence.episode_numbers("episode_index")
     if len(wrong := np.flatnonzero(indices != np.arange(len(indices)))):
         row = int(wrong[0])
         yield _TABLE, f"row {row} is episode {indices[row]}"
 
 
+@rule("episodes-range", ERROR, "windows and samplers cross episodes")
 def _range(evidence: Evidence) -> Complaints:
+    """`dataset_from_index` and `dataset_to_index` follow on each other, `length` apart."""
     starts, stops, lengths = evidence.episode_numbers("dataset_from_index", "dataset_to_index", "length")
     expected = np.concatenate([[0], stops[:-1]])
     for row in np.flatnonzero(starts != expected):
@@ -102,7 +120,9 @@ def _range(evidence: Evidence) -> Complaints:
         )
 
 
+@rule("episodes-rows", ERROR, "windows, samplers and merging use another episode's rows")
 def _rows(evidence: Evidence) -> Complaints:
+    """An episode's range holds its rows and no others."""
     starts, stops = evidence.episode_numbers("dataset_from_index", "dataset_to_index")
     if "episode_index" not in evidence.rows:
         raise UnavailableError("the data files have no episode_index")
@@ -115,7 +135,9 @@ def _rows(evidence: Evidence) -> Complaints:
             yield _episode(row), f"the rows {start} to {stop} belong to the episodes {shortened(owners)}"
 
 
+@rule("episodes-data-file", ERROR, "editing, merging and downloading take another file")
 def _data_file(evidence: Evidence) -> Complaints:
+    """`data/chunk_index` and `data/file_index` name the file with its rows."""
     chunks, files, starts, stops = evidence.episode_numbers(
         "data/chunk_index", "data/file_index", "dataset_from_index", "dataset_to_index"
     )
@@ -129,7 +151,9 @@ def _data_file(evidence: Evidence) -> Complaints:
             yield _episode(row), f"its rows {starts[row]} to {stops[row]} are not in {name}"
 
 
+@rule("episodes-own-file", ERROR, "editing and merging take another file")
 def _own_file(evidence: Evidence) -> Complaints:
+    """`meta/episodes/chunk_index` and `file_index` name the very file."""
     _ = evidence.episodes
     for file in evidence.episode_files:
         columns = ["meta/episodes/chunk_index", "meta/episodes/file_index"]
@@ -145,7 +169,9 @@ def _own_file(evidence: Evidence) -> Complaints:
             )
 
 
+@rule("episodes-tasks", ERROR, "editing and merging give the rows another task")
 def _tasks(evidence: Evidence) -> Complaints:
+    """`tasks` are the texts of the rows' tasks."""
     starts, stops = evidence.episode_numbers("dataset_from_index", "dataset_to_index")
     texts = evidence.task_texts
     if "task_index" not in evidence.rows or "tasks" not in evidence.episodes:
@@ -161,7 +187,9 @@ def _tasks(evidence: Evidence) -> Complaints:
             )
 
 
+@rule("episodes-video-time", ERROR, "lerobot shows the pictures of other frames, without a word")
 def _video_time(evidence: Evidence) -> Complaints:
+    """In each mp4 episodes follow on each other from 0, each `length / fps` long."""
     tolerance = 0.25 / evidence.fps
     for (camera, name), segments in evidence.segments.items():
         end = 0.0
@@ -179,42 +207,12 @@ def _video_time(evidence: Evidence) -> Complaints:
             end = segment.stop
 
 
+@rule("episodes-video-grid", WARNING, "rounding may make the reader reject frames")
 def _video_grid(evidence: Evidence) -> Complaints:
+    """`from_timestamp` is the time of a frame."""
     for (camera, _), segments in evidence.segments.items():
         for segment in segments:
             frames = segment.start * evidence.fps
             error = abs(frames - round(frames)) / evidence.fps
             if 1e-5 < error <= 0.25 / evidence.fps:
                 yield f"{_episode(segment.episode)}, {camera}", f"from_timestamp is {error:.1e} s off a frame's time"
-
-
-RULES = (
-    Rule("episodes-missing", ERROR, "There is an episode table",
-         "lerobot finds no episode and asks the Hub for one. Run `isaac-lerobot repair`", _there),
-    Rule("episodes-unreadable", ERROR, "Every file of it is readable",
-         "lerobot does not load the dataset. Run `isaac-lerobot repair`", _readable),
-    Rule("episodes-column-missing", ERROR, "It has lerobot's columns, and four for each camera",
-         "items, editing or merging fail", _columns),
-    Rule("episodes-stats-missing", ERROR, "It has ten statistics columns for each feature but texts",
-         "lerobot-edit-dataset rebuilds stats.json from them, and leaves it empty or incomplete without a word",
-         _statistics_columns),
-    Rule("episodes-schema", ERROR, "All its files have the same columns", "lerobot cannot read them as one table",
-         _same_columns),
-    Rule("episodes-null", ERROR, "No cell that lerobot needs is empty", "items, editing or merging fail", _filled),
-    Rule("episodes-order", ERROR, "Row i is episode i, with no gap",
-         "lerobot uses another episode's video, without a word. Run `isaac-lerobot repair`", _order),
-    Rule("episodes-range", ERROR, "`dataset_from_index` and `dataset_to_index` follow on each other, `length` apart",
-         "windows and samplers cross episodes", _range),
-    Rule("episodes-rows", ERROR, "An episode's range holds its rows and no others",
-         "windows, samplers and merging use another episode's rows", _rows),
-    Rule("episodes-data-file", ERROR, "`data/chunk_index` and `data/file_index` name the file with its rows",
-         "editing, merging and downloading take another file", _data_file),
-    Rule("episodes-own-file", ERROR, "`meta/episodes/chunk_index` and `file_index` name the very file",
-         "editing and merging take another file", _own_file),
-    Rule("episodes-tasks", ERROR, "`tasks` are the texts of the rows' tasks",
-         "editing and merging give the rows another task", _tasks),
-    Rule("episodes-video-time", ERROR, "In each mp4 episodes follow on each other from 0, each `length / fps` long",
-         "lerobot shows the pictures of other frames, without a word", _video_time),
-    Rule("episodes-video-grid", WARNING, "`from_timestamp` is the time of a frame",
-         "rounding may make the reader reject frames", _video_grid),
-)  # fmt: skip

@@ -18,10 +18,11 @@ from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import flat_numbers
 from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature
 from isaac_lerobot.dataset.video.mp4 import Mp4, Mp4Error, read_mp4
+from isaac_lerobot.errors import first_line
 
 Array = NDArray[Any]
 
-_MANY_ROWS = 10_000
+_MANY_ROWS, _FEW_ROWS = 10_000, 16
 
 
 class UnavailableError(Exception):
@@ -63,6 +64,19 @@ class Parquet:
             with pq.ParquetFile(self.path, metadata=self.footer) as file:
                 # A recording not joined yet is a thousand small files, where threads cost more than they save.
                 return file.read(columns=columns, use_threads=self.rows > _MANY_ROWS)
+        except (pa.ArrowException, OSError) as error:
+            raise UnavailableError(f"{self.name} has unreadable pages ({first_line(error)})") from error
+
+    def cells(self, column: str, part: str) -> Iterator[Any]:
+        """The values of one part of a column of structs, a few rows in memory at a time; missing ones are left out.
+
+        Raises:
+            UnavailableError: As :meth:`read`.
+        """
+        try:
+            with pq.ParquetFile(self.path, metadata=self.footer) as file:
+                for batch in file.iter_batches(_FEW_ROWS, columns=[column]):
+                    yield from (value[part] for value in batch.column(0).to_pylist() if value and value[part])
         except (pa.ArrowException, OSError) as error:
             raise UnavailableError(f"{self.name} has unreadable pages ({first_line(error)})") from error
 
@@ -336,11 +350,6 @@ def read_json(path: Path) -> tuple[dict[str, Any], str]:
     except (OSError, ValueError, RecursionError) as error:
         return {}, f"cannot be read ({first_line(error)})"
     return (value, "") if isinstance(value, dict) else ({}, f"holds a {type(value).__name__}, not an object")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read_footers(root: Path, paths: list[Path]) -> Iterator[Parquet]:

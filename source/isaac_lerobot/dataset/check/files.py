@@ -8,7 +8,7 @@ from pathlib import Path
 
 from isaac_lerobot.dataset.check.evidence import Evidence
 from isaac_lerobot.dataset.check.report import shortened
-from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, rule
 from isaac_lerobot.dataset.format import layout
 
 _UNFINISHED = (".tmp", ".part", ".temp", ".partial")
@@ -18,7 +18,11 @@ def _files(folder: Path) -> Iterator[Path]:
     yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+@rule(
+    "file-leftover", WARNING, "it takes space for nothing, and goes to the Hub too. `isaac-lerobot repair` removes it"
+)
 def _leftovers(evidence: Evidence) -> Complaints:
+    """No unfinished file of a recording is left (`images/`, `tmp*`)."""
     root = evidence.root
     for folder in (root / "images", root / layout.STAGING, root / layout.REPLACED, *sorted(root.glob("tmp*"))):
         files = [folder] if folder.is_file() else list(_files(folder)) if folder.is_dir() else []
@@ -29,7 +33,9 @@ def _leftovers(evidence: Evidence) -> Complaints:
             yield path.relative_to(root).as_posix(), "it is an unfinished file"
 
 
+@rule("file-misplaced", ERROR, "lerobot reads it as part of the dataset, or not at all. Move it out")
 def _misplaced(evidence: Evidence) -> Complaints:
+    """Files lie at `chunk-NNN/file-NNN` of their folder."""
     for folder, suffix in (("data", ".parquet"), ("meta/episodes", ".parquet"), ("videos", ".mp4")):
         below = 3 if folder == "videos" else 2
         for path in _files(evidence.root / folder):
@@ -38,27 +44,22 @@ def _misplaced(evidence: Evidence) -> Complaints:
                 yield path.relative_to(evidence.root).as_posix(), "it is not at chunk-NNN/file-NNN in its folder"
 
 
+@rule("file-unreadable", ERROR, "lerobot cannot read it. Run `chmod u+r`")
 def _unreadable(evidence: Evidence) -> Complaints:
+    """The owner may read every file."""
     for path in _files(evidence.root):
         if not path.stat().st_mode & stat.S_IRUSR:
             yield path.relative_to(evidence.root).as_posix(), f"its mode is {path.stat().st_mode & 0o777:04o}"
 
 
+@rule(
+    "file-private",
+    WARNING,
+    "training under another account fails. Run `chmod -R a+rX`. lerobot itself leaves joined videos like this",
+)
 def _private(evidence: Evidence) -> Complaints:
+    """Others may read every file."""
     private = [path for path in _files(evidence.root) if not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)]
     readable = [path.relative_to(evidence.root).as_posix() for path in private if path.stat().st_mode & stat.S_IRUSR]
     if readable:
         yield shortened(readable, 2), "nobody but their owner can read them"
-
-
-RULES = (
-    Rule("file-leftover", WARNING, "No unfinished file of a recording is left (`images/`, `tmp*`)",
-         "it takes space for nothing, and goes to the Hub too. `isaac-lerobot repair` removes it", _leftovers),
-    Rule("file-misplaced", ERROR, "Files lie at `chunk-NNN/file-NNN` of their folder",
-         "lerobot reads it as part of the dataset, or not at all. Move it out", _misplaced),
-    Rule("file-unreadable", ERROR, "The owner may read every file", "lerobot cannot read it. Run `chmod u+r`",
-         _unreadable),
-    Rule("file-private", WARNING, "Others may read every file",
-         "training under another account fails. Run `chmod -R a+rX`. lerobot itself leaves joined videos like this",
-         _private),
-)  # fmt: skip

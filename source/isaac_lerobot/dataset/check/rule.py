@@ -8,8 +8,9 @@ from itertools import islice
 
 import pyarrow as pa
 
-from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError, first_line
+from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError
 from isaac_lerobot.dataset.check.report import Finding, Report, Severity
+from isaac_lerobot.errors import first_line
 
 Complaints = Iterable[tuple[str, str]]
 """Pairs of where, and what is wrong there."""
@@ -29,16 +30,16 @@ class Rule:
         severity: What a broken rule is.
         holds: What must be so, in one sentence without a full stop.
         otherwise: What follows if it is not, and what to do, as the second half of a sentence.
-        find: Yields where it is broken, and how.
         deep: Whether it reads all values or decodes pictures, and runs on request only.
+        find: Yields where it is broken, and how.
     """
 
     code: str
     severity: Severity
     holds: str
     otherwise: str
+    deep: bool
     find: Callable[[Evidence], Complaints]
-    deep: bool = False
 
     def judge(self, evidence: Evidence, report: Report) -> None:
         """Add to ``report`` what this rule finds; a rule broken in many places is told for the first few."""
@@ -55,3 +56,13 @@ class Rule:
             # Damage comes in more shapes than rules foresee. What a rule cannot digest is itself a finding.
             reason = f"this cannot be judged ({type(error).__name__}: {first_line(error)})"
             report.findings.append(Finding(self.severity, self.code, "dataset", f"{reason}: {self.otherwise}."))
+
+
+def rule(
+    code: str, severity: Severity, otherwise: str, *, deep: bool = False
+) -> Callable[[Callable[[Evidence], Complaints]], Rule]:
+    """Make a rule of the decorated function, which finds what breaks it; its docstring says what must hold.
+
+    The arguments are those of :class:`Rule`.
+    """
+    return lambda find: Rule(code, severity, (find.__doc__ or "").removesuffix("."), otherwise, deep, find)

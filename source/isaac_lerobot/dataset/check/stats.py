@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError, as_floats, is_depth, read_json
 from isaac_lerobot.dataset.check.report import shortened
-from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, rule
 from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import as_array
 from isaac_lerobot.dataset.format.features import Feature
@@ -22,7 +22,9 @@ _MOMENTS = tuple(key for key in KEYS if key not in QUANTILES)
 _STALE = ("episode_index", "index", "task_index")
 
 
+@rule("stats-unreadable", ERROR, "training does not start. Run `isaac-lerobot repair`")
 def _readable(evidence: Evidence) -> Complaints:
+    """`meta/stats.json` is there and holds a JSON object."""
     _, error = read_json(evidence.root / layout.STATS)
     if error and (evidence.info.get("total_episodes") or (evidence.root / layout.STATS).exists()):
         yield _STATS, f"it {error}"
@@ -40,13 +42,17 @@ def _present(evidence: Evidence) -> Iterator[tuple[str, Feature, dict[str, NDArr
             yield name, feature, {key: array for key, array in arrays.items() if array is not None}
 
 
+@rule("stats-feature-missing", ERROR, "training fails to normalise it, and for a camera does not start")
 def _features(evidence: Evidence) -> Complaints:
+    """It has every feature but texts, cameras too."""
     for name in _with_statistics(evidence):
         if name not in evidence.stats:
             yield _STATS, f"it has nothing on {name}"
 
 
+@rule("stats-feature-unknown", WARNING, "merging may fail")
 def _unknown(evidence: Evidence) -> Complaints:
+    """It has no others."""
     if unknown := [name for name in evidence.stats if name not in evidence.features]:
         yield _STATS, f"it has statistics of {shortened(unknown)}, which the dataset does not have"
 
@@ -57,15 +63,21 @@ def _keys(evidence: Evidence, keys: tuple[str, ...]) -> Complaints:
             yield f"{_STATS}, {name}", f"it lacks {shortened(missing)}"
 
 
+@rule("stats-key-missing", ERROR, "training with this normalisation, and merging, fail")
 def _moments(evidence: Evidence) -> Complaints:
+    """Each has `min`, `max`, `mean`, `std` and `count`."""
     return _keys(evidence, _MOMENTS)
 
 
+@rule("stats-quantiles", ERROR, "policies that normalise by quantiles (pi05, molmoact2) do not start")
 def _quantiles(evidence: Evidence) -> Complaints:
+    """Each has the quantiles q01, q10, q50, q90 and q99."""
     return _keys(evidence, tuple(QUANTILES))
 
 
+@rule("stats-shape", ERROR, "merging is refused, and normalising gives another shape")
 def _shape(evidence: Evidence) -> Complaints:
+    """They have lerobot's shapes: `[n]`, `[b]` for `[a, b]`, `[C, 1, 1]` for cameras, `[1]` for `count`."""
     for name, feature, statistics in _present(evidence):
         wanted = (feature.shape[-1], 1, 1) if feature.is_camera else (feature.shape[-1],)
         for key, value in statistics.items():
@@ -77,13 +89,17 @@ def _shape(evidence: Evidence) -> Complaints:
                 break
 
 
+@rule("stats-not-finite", ERROR, "normalising gives NaN, and so does training")
 def _finite(evidence: Evidence) -> Complaints:
+    """All are finite."""
     for name, _, statistics in _present(evidence):
         if bad := [key for key, value in statistics.items() if not np.isfinite(value).all()]:
             yield f"{_STATS}, {name}", f"{shortened(bad)} is not finite"
 
 
+@rule("stats-order", ERROR, "training normalises wrong, without a word")
 def _order(evidence: Evidence) -> Complaints:
+    """Mean and quantiles lie between `min` and `max`, and `std` between 0 and their distance."""
     for name, _, statistics in _present(evidence):
         if not {"min", "max", "mean", "std"} <= statistics.keys():
             continue
@@ -100,7 +116,9 @@ def _order(evidence: Evidence) -> Complaints:
             yield f"{_STATS}, {name}", "std is below 0 or above max - min"
 
 
+@rule("stats-image-scale", ERROR, "training normalises pictures wrong, without a word. Divide by 255")
 def _scale(evidence: Evidence) -> Complaints:
+    """Those of RGB cameras are for pictures of 0 to 1."""
     for name, feature, statistics in _present(evidence):
         if feature.is_camera and not is_depth(feature):
             values = [number for key in ("min", "max", "mean") for number in statistics.get(key, np.zeros(0)).flat]
@@ -108,7 +126,9 @@ def _scale(evidence: Evidence) -> Complaints:
                 yield f"{_STATS}, {name}", f"it goes from {min(values):.3g} to {max(values):.3g}, not within 0 to 1"
 
 
+@rule("stats-count", WARNING, "merging weighs the dataset wrong")
 def _count(evidence: Evidence) -> Complaints:
+    """`count` is the number of frames."""
     for name, feature, statistics in _present(evidence):
         if feature.is_number and name not in _STALE and "count" in statistics:
             count = float(statistics["count"].ravel()[0]) if statistics["count"].size else 0.0
@@ -116,7 +136,9 @@ def _count(evidence: Evidence) -> Complaints:
                 yield f"{_STATS}, {name}", f"count is {count:.0f}, and there are {evidence.num_rows} frames"
 
 
+@rule("stats-extent", ERROR, "training normalises wrong, without a word")
 def _extent(evidence: Evidence) -> Complaints:
+    """`min` and `max` are those of the rows."""
     for name, feature, statistics in _present(evidence):
         if feature.is_number and name not in _STALE and {"min", "max"} <= statistics.keys():
             extent = _extent_in_footers(evidence, name)
@@ -169,7 +191,9 @@ def _close(said: NDArray[np.float64], found: NDArray[np.float64], spread: NDArra
     )
 
 
+@rule("stats-values", ERROR, "training normalises wrong, without a word", deep=True)
 def _values(evidence: Evidence) -> Complaints:
+    """All four moments are those of the rows."""
     for name, feature, statistics in _present(evidence):
         if feature.is_number and name not in _STALE:
             rows = _all_rows(evidence, feature)
@@ -181,7 +205,9 @@ def _values(evidence: Evidence) -> Complaints:
                 yield f"{_STATS}, {name}", f"{shortened(wrong)} differs from what the rows give"
 
 
+@rule("stats-episode-values", ERROR, "after an edit lerobot's stats.json is wrong", deep=True)
 def _episode_values(evidence: Evidence) -> Complaints:
+    """The episode table's statistics are those of each episode's rows."""
     starts, stops = evidence.episode_numbers("dataset_from_index", "dataset_to_index")
     for name, feature in _with_statistics(evidence).items():
         if not feature.is_number or name in _STALE:
@@ -201,31 +227,3 @@ def _episode_values(evidence: Evidence) -> Complaints:
                     f"episode {row}, {name}",
                     f"{shortened(wrong)} in the episode table differs from what its rows give",
                 )
-
-
-RULES = (
-    Rule("stats-unreadable", ERROR, "`meta/stats.json` is there and holds a JSON object",
-         "training does not start. Run `isaac-lerobot repair`", _readable),
-    Rule("stats-feature-missing", ERROR, "It has every feature but texts, cameras too",
-         "training fails to normalise it, and for a camera does not start", _features),
-    Rule("stats-feature-unknown", WARNING, "It has no others", "merging may fail", _unknown),
-    Rule("stats-key-missing", ERROR, "Each has `min`, `max`, `mean`, `std` and `count`",
-         "training with this normalisation, and merging, fail", _moments),
-    Rule("stats-quantiles", ERROR, "Each has the quantiles q01, q10, q50, q90 and q99",
-         "policies that normalise by quantiles (pi05, molmoact2) do not start", _quantiles),
-    Rule("stats-shape", ERROR,
-         "They have lerobot's shapes: `[n]`, `[b]` for `[a, b]`, `[C, 1, 1]` for cameras, `[1]` for `count`",
-         "merging is refused, and normalising gives another shape", _shape),
-    Rule("stats-not-finite", ERROR, "All are finite", "normalising gives NaN, and so does training", _finite),
-    Rule("stats-order", ERROR, "Mean and quantiles lie between `min` and `max`, and `std` between 0 and their distance",
-         "training normalises wrong, without a word", _order),
-    Rule("stats-image-scale", ERROR, "Those of RGB cameras are for pictures of 0 to 1",
-         "training normalises pictures wrong, without a word. Divide by 255", _scale),
-    Rule("stats-count", WARNING, "`count` is the number of frames", "merging weighs the dataset wrong", _count),
-    Rule("stats-extent", ERROR, "`min` and `max` are those of the rows",
-         "training normalises wrong, without a word", _extent),
-    Rule("stats-values", ERROR, "All four moments are those of the rows", "training normalises wrong, without a word",
-         _values, deep=True),
-    Rule("stats-episode-values", ERROR, "The episode table's statistics are those of each episode's rows",
-         "after an edit lerobot's stats.json is wrong", _episode_values, deep=True),
-)  # fmt: skip

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video, is_depth
 from isaac_lerobot.dataset.check.report import shortened
-from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, Rule
+from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, rule
 from isaac_lerobot.dataset.video.decoder import thumbnails
 from isaac_lerobot.dataset.video.mp4 import Mp4
 from isaac_lerobot.errors import DatasetError
@@ -19,14 +19,18 @@ _SAFE_EPISODE = 64.0  # s; shorter episodes pass even there (measured, lerobot-f
 _PICTURE_TOLERANCE = 0.06  # of the full scale, between a codec's mean and the statistics'
 
 
+@rule("video-missing", ERROR, "lerobot does not load the dataset, and asks the Hub for the file")
 def _there(evidence: Evidence) -> Complaints:
+    """Every mp4 that an episode names is there."""
     for (camera, name), segments in evidence.segments.items():
         if not (evidence.root / name).is_file():
             episodes = shortened(segment.episode for segment in segments)
             yield name, f"it is missing, and {camera} of the episodes {episodes} with it"
 
 
+@rule("video-extra", WARNING, "it takes space for nothing, and goes to the Hub too")
 def _referenced(evidence: Evidence) -> Complaints:
+    """Every mp4 shows an episode."""
     wanted = {name for _, name in evidence.segments}
     _ = evidence.episode_numbers("length")
     for name in evidence.videos:
@@ -34,19 +38,25 @@ def _referenced(evidence: Evidence) -> Complaints:
             yield name, "no episode lies in it"
 
 
+@rule("video-unreadable", ERROR, "none of its pictures can be read")
 def _readable(evidence: Evidence) -> Complaints:
+    """Every mp4 has a complete index (`moov`)."""
     for video in evidence.videos.values():
         if video.error:
             yield video.name, video.error
 
 
+@rule("video-cut-off", ERROR, "early frames are read, later ones fail or are wrong. Copy the file again")
 def _complete(evidence: Evidence) -> Complaints:
+    """Every mp4 has the data of all its frames."""
     for video, mp4, _ in evidence.readable_videos():
         if mp4.cut_off:
             yield video.name, f"the data of {mp4.cut_off} of its {mp4.frames} frames lie behind its end"
 
 
+@rule("video-tracks", ERROR, "merging fails, and info.json's has_audio is not true")
 def _tracks(evidence: Evidence) -> Complaints:
+    """An mp4 has one stream of pictures and nothing else."""
     for video, mp4, _ in evidence.readable_videos():
         if mp4.tracks != ("vide",):
             kinds = {"vide": "pictures", "soun": "sound"}
@@ -61,7 +71,11 @@ def _shown(evidence: Evidence) -> Iterator[tuple[Video, Mp4, list[Segment]]]:
             yield video, video.mp4, segments
 
 
+@rule(
+    "video-frames", ERROR, "rows show the pictures of other rows, without a word, or there are none for the last ones"
+)
 def _frames(evidence: Evidence) -> Complaints:
+    """An mp4 has exactly as many frames as its episodes have rows."""
     for video, mp4, segments in _shown(evidence):
         length = sum(segment.length for segment in segments)
         if mp4.frames != length:
@@ -69,7 +83,9 @@ def _frames(evidence: Evidence) -> Complaints:
             yield video.name, f"it has {mp4.frames} frames, and its episodes ({episodes}) have {length} rows"
 
 
+@rule("video-pts", ERROR, "lerobot rejects frames, or shows others")
 def _pts(evidence: Evidence) -> Complaints:
+    """Frame k of a file is shown at `k / fps`, the first at 0, with no gap and no double."""
     for video, mp4, _ in evidence.readable_videos():
         frames = np.arange(mp4.frames)
         off = mp4.pts / mp4.timescale - frames / evidence.fps
@@ -82,7 +98,9 @@ def _pts(evidence: Evidence) -> Complaints:
             yield video.name, f"frame {frame} is shown at {shown:.4f} s, and is due at {due:.4f} s"
 
 
+@rule("video-pts-exact", WARNING, "errors add up when files are joined")
 def _exact_pts(evidence: Evidence) -> Complaints:
+    """The file's clock can hold these times exactly."""
     for video, mp4, _ in evidence.readable_videos():
         off = np.abs(mp4.pts * evidence.fps - np.arange(mp4.frames) * mp4.timescale)
         worst = float(off.max(initial=0)) / mp4.timescale / evidence.fps
@@ -93,13 +111,17 @@ def _exact_pts(evidence: Evidence) -> Complaints:
             )
 
 
+@rule("video-edit-list", ERROR, "readers that honour it count other frames")
 def _edited(evidence: Evidence) -> Complaints:
+    """No edit list hides frames."""
     for video, mp4, _ in evidence.readable_videos():
         if mp4.hidden:
             yield video.name, f"its edit list hides {mp4.hidden} of its {mp4.frames} frames"
 
 
+@rule("video-rate", ERROR, "torchcodec counts frames by it and lerobot shows the wrong ones, or fails")
 def _rate(evidence: Evidence) -> Complaints:
+    """The average rate is `fps`."""
     for video, mp4, feature in evidence.readable_videos():
         # Depth is read by pyav, which goes by the frames' times and not by their average rate.
         if mp4.frames and not is_depth(feature):
@@ -108,7 +130,9 @@ def _rate(evidence: Evidence) -> Complaints:
                 yield video.name, f"its frames last {1 / rate:.6f} s on average, and 1/fps is {1 / evidence.fps:.6f} s"
 
 
+@rule("video-size", ERROR, "readers get another shape than info.json says")
 def _size(evidence: Evidence) -> Complaints:
+    """Pictures have the declared size."""
     for video, mp4, feature in evidence.readable_videos():
         if tuple(feature.shape[:2]) != (mp4.height, mp4.width):
             yield video.name, f"its pictures are {mp4.height}x{mp4.width}, and info.json says {list(feature.shape)}"
@@ -126,15 +150,21 @@ def _plain(name: object) -> object:
     return {"yuvj420p": "yuv420p", "yuvj444p": "yuv444p", "gbrp": "yuv444p"}.get(str(name), name)
 
 
+@rule("video-codec", ERROR, "lerobot-edit-dataset encodes with the wrong one")
 def _codec(evidence: Evidence) -> Complaints:
+    """`video.codec` is the file's."""
     return _as_declared(evidence, "video.codec", "codec")
 
 
+@rule("video-pix-fmt", ERROR, "lerobot-edit-dataset encodes with the wrong one")
 def _pix_fmt(evidence: Evidence) -> Complaints:
+    """`video.pix_fmt` is the file's."""
     return _as_declared(evidence, "video.pix_fmt", "pix_fmt")
 
 
+@rule("video-info", ERROR, "merging with other datasets is refused or goes wrong")
 def _described(evidence: Evidence) -> Complaints:
+    """The other `info` values are true (height, width, fps, channels, no sound)."""
     for camera, feature in evidence.cameras.items():
         true = {
             "video.height": feature.shape[0],
@@ -149,7 +179,9 @@ def _described(evidence: Evidence) -> Complaints:
                 yield f"feature {camera}", f"info.json's {key} is {said!r}, and should be {value!r}"
 
 
+@rule("video-differs", ERROR, "lerobot joins them as they are, and the result cannot be decoded")
 def _alike(evidence: Evidence) -> Complaints:
+    """All files of a camera have one codec, size and pixel format."""
     first: dict[str, tuple[Video, Mp4]] = {}
     for video, mp4, _ in evidence.readable_videos():
         other, model = first.setdefault(video.camera, (video, mp4))
@@ -158,13 +190,19 @@ def _alike(evidence: Evidence) -> Complaints:
                 yield video.name, f"its {what} is {mine}, and that of {other.name} is {theirs}"
 
 
+@rule("video-open-gop", ERROR, "random access gives wrong frames. Encode with open-gop=0 or without B-frames")
 def _closed_gops(evidence: Evidence) -> Complaints:
+    """HEVC has closed GOPs."""
     for video, mp4, feature in evidence.readable_videos():
         if mp4.open_gop and not is_depth(feature):
             yield video.name, "it is HEVC with open GOPs"
 
 
+@rule(
+    "video-float32", ERROR, "lerobot raises FrameTimestampError for them. Split the file, so that it stays below 1024 s"
+)
 def _single_precision(evidence: Evidence) -> Complaints:
+    """Every frame passes lerobot's comparison of times in float32."""
     for video, mp4, segments in _shown(evidence):
         if mp4.frames / evidence.fps < _FLOAT32_LIMIT:
             continue
@@ -183,7 +221,11 @@ def _single_precision(evidence: Evidence) -> Complaints:
             )
 
 
+@rule(
+    "video-long", WARNING, "float32 seconds are coarser than lerobot's tolerance there: after an edit frames may fail"
+)
 def _length(evidence: Evidence) -> Complaints:
+    """An mp4 with episodes over 64 s stays below 1024 s."""
     for video, mp4, segments in _shown(evidence):
         longest = max(segment.length for segment in segments) / evidence.fps
         seconds = mp4.frames / evidence.fps
@@ -197,7 +239,9 @@ def _means(video: Video) -> NDArray[np.float64]:
     return np.array(means, np.float64).reshape(-1, 3) / 255
 
 
+@rule("video-decode", ERROR, "training stops there", deep=True)
 def _decodable(evidence: Evidence) -> Complaints:
+    """Every frame can be decoded."""
     for video, mp4, _ in evidence.readable_videos():
         try:
             decoded = sum(1 for _ in thumbnails(video.path, 8))
@@ -208,7 +252,9 @@ def _decodable(evidence: Evidence) -> Complaints:
             yield video.name, f"{decoded} of its {mp4.frames} frames can be decoded"
 
 
+@rule("video-picture", ERROR, "it probably shows another episode's pictures", deep=True)
 def _pictures(evidence: Evidence) -> Complaints:
+    """An episode's pictures are as bright as its statistics say."""
     means_by_camera = evidence.episode_statistics([f"stats/{camera}/mean" for camera in evidence.cameras])
     for video, _, segments in _shown(evidence):
         column = means_by_camera.get(f"stats/{video.camera}/mean")
@@ -228,46 +274,3 @@ def _pictures(evidence: Evidence) -> Complaints:
                         f"episode {segment.episode}, {video.camera}",
                         f"its pictures' mean is {off:.2f} off its statistics",
                     )
-
-
-RULES = (
-    Rule("video-missing", ERROR, "Every mp4 that an episode names is there",
-         "lerobot does not load the dataset, and asks the Hub for the file", _there),
-    Rule("video-extra", WARNING, "Every mp4 shows an episode", "it takes space for nothing, and goes to the Hub too",
-         _referenced),
-    Rule("video-unreadable", ERROR, "Every mp4 has a complete index (`moov`)", "none of its pictures can be read",
-         _readable),
-    Rule("video-cut-off", ERROR, "Every mp4 has the data of all its frames",
-         "early frames are read, later ones fail or are wrong. Copy the file again", _complete),
-    Rule("video-tracks", ERROR, "An mp4 has one stream of pictures and nothing else",
-         "merging fails, and info.json's has_audio is not true", _tracks),
-    Rule("video-frames", ERROR, "An mp4 has exactly as many frames as its episodes have rows",
-         "rows show the pictures of other rows, without a word, or there are none for the last ones", _frames),
-    Rule("video-pts", ERROR, "Frame k of a file is shown at `k / fps`, the first at 0, with no gap and no double",
-         "lerobot rejects frames, or shows others", _pts),
-    Rule("video-pts-exact", WARNING, "The file's clock can hold these times exactly",
-         "errors add up when files are joined", _exact_pts),
-    Rule("video-edit-list", ERROR, "No edit list hides frames", "readers that honour it count other frames", _edited),
-    Rule("video-rate", ERROR, "The average rate is `fps`",
-         "torchcodec counts frames by it and lerobot shows the wrong ones, or fails", _rate),
-    Rule("video-size", ERROR, "Pictures have the declared size", "readers get another shape than info.json says",
-         _size),
-    Rule("video-codec", ERROR, "`video.codec` is the file's", "lerobot-edit-dataset encodes with the wrong one",
-         _codec),
-    Rule("video-pix-fmt", ERROR, "`video.pix_fmt` is the file's", "lerobot-edit-dataset encodes with the wrong one",
-         _pix_fmt),
-    Rule("video-info", ERROR, "The other `info` values are true (height, width, fps, channels, no sound)",
-         "merging with other datasets is refused or goes wrong", _described),
-    Rule("video-differs", ERROR, "All files of a camera have one codec, size and pixel format",
-         "lerobot joins them as they are, and the result cannot be decoded", _alike),
-    Rule("video-open-gop", ERROR, "HEVC has closed GOPs",
-         "random access gives wrong frames. Encode with open-gop=0 or without B-frames", _closed_gops),
-    Rule("video-float32", ERROR, "Every frame passes lerobot's comparison of times in float32",
-         "lerobot raises FrameTimestampError for them. Split the file, so that it stays below 1024 s",
-         _single_precision),
-    Rule("video-long", WARNING, "An mp4 with episodes over 64 s stays below 1024 s",
-         "float32 seconds are coarser than lerobot's tolerance there: after an edit frames may fail", _length),
-    Rule("video-decode", ERROR, "Every frame can be decoded", "training stops there", _decodable, deep=True),
-    Rule("video-picture", ERROR, "An episode's pictures are as bright as its statistics say",
-         "it probably shows another episode's pictures", _pictures, deep=True),
-)  # fmt: skip

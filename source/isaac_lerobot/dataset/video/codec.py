@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from isaac_lerobot.dataset.video import ffmpeg
 from isaac_lerobot.errors import ConfigError, EncoderError
 
 _CANONICAL = {
@@ -199,76 +196,28 @@ def choose_codec() -> VideoCodec:
 
     Being listed by ffmpeg says nothing: builds list NVENC on machines without any GPU.
     """
-    ffmpeg = find_ffmpeg()
     for name in ("h264_nvenc", "hevc_nvenc"):
-        if not _try_encoder(ffmpeg, _NAMED[name]):
+        if not _try_encoder(ffmpeg.find_ffmpeg(), _NAMED[name]):
             return _NAMED[name]
     return _NAMED["h264"]
 
 
 def check_encoder(codec: VideoCodec) -> None:
-    """Make sure that frames can be encoded: there is an ffmpeg, and a hardware encoder encodes a test frame.
+    """Make sure that frames can be encoded: there is an ffmpeg, and its encoder encodes a test frame.
 
     Raises:
         EncoderError: They cannot be.
     """
-    ffmpeg = find_ffmpeg()
-    reason = _try_encoder(ffmpeg, codec) if codec.is_hardware else ""
+    program = ffmpeg.find_ffmpeg()
+    # x264 is in every ffmpeg that we bring; the others need a driver, or a build that has them.
+    reason = _try_encoder(program, codec) if codec.encoder != "libx264" else ""
     if reason:
-        raise EncoderError(
-            f"The video encoder {codec.encoder} does not work here: {reason.rstrip('.')}. Use codec h264 or auto."
-        )
-
-
-def find_ffmpeg() -> str:
-    """Return the ffmpeg to run: ``IMAGEIO_FFMPEG_EXE`` where set, else the one that imageio-ffmpeg brings.
-
-    Raises:
-        EncoderError: There is none.
-    """
-    named = os.environ.get("IMAGEIO_FFMPEG_EXE")
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise EncoderError(f"IMAGEIO_FFMPEG_EXE names {named}, which is not a program that can be run.")
-        return found
-    try:
-        import imageio_ffmpeg
-
-        executable = str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError) as error:
-        raise EncoderError(
-            f"There is no ffmpeg ({error}). Install it with `pip install imageio[ffmpeg]`, "
-            "or name one in IMAGEIO_FFMPEG_EXE."
-        ) from error
-    if not Path(executable).is_file():
-        raise EncoderError(f"The ffmpeg of imageio-ffmpeg is gone from {executable}. Reinstall imageio[ffmpeg].")
-    return executable
-
-
-def write_all(descriptor: int, content: memoryview) -> None:
-    """Write bytes, all of them, into a pipe to an ffmpeg.
-
-    Raises:
-        OSError: It has ended.
-    """
-    while content:
-        content = content[os.write(descriptor, content) :]
+        raise EncoderError(f"The video encoder {codec.encoder} does not work here: {reason}. Use codec h264 or auto.")
 
 
 @functools.cache
-def _try_encoder(ffmpeg: str, codec: VideoCodec) -> str:
+def _try_encoder(_: str, codec: VideoCodec) -> str:
     """Encode one frame into nothing; return what went wrong, or an empty text."""
     size = 256
-    command = [ffmpeg, "-hide_banner", "-nostdin", "-loglevel", "error"]
-    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{size}x{size}", "-framerate", "30"]
-    command += ["-i", "pipe:0", *codec.arguments(size, size), "-f", "null", "-"]
-    try:
-        done = subprocess.run(
-            command, input=bytes(size * size * 3), capture_output=True, timeout=_TEST_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return ""
-    return done.stderr.decode(errors="replace").strip().splitlines()[0] if done.stderr else f"code {done.returncode}"
+    arguments = [*ffmpeg.raw_input(size, size, 30), *codec.arguments(size, size), "-f", "null", "-"]
+    return ffmpeg.run(arguments, bytes(size * size * 3), _TEST_SECONDS)

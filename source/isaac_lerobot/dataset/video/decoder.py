@@ -1,20 +1,21 @@
-"""Pictures out of files: a stretch of frames of an mp4, or encoded stills, decoded by ffmpeg one at a time."""
+"""Pictures out of files: a stretch of frames of an mp4, decoded by ffmpeg one at a time, or single stills."""
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tempfile
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from isaac_lerobot.dataset.video.codec import find_ffmpeg, write_all
-from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.dataset.video import ffmpeg
+from isaac_lerobot.errors import DatasetError, first_line
 
 Picture = NDArray[Any]
 
@@ -26,7 +27,7 @@ class PictureFormat:
     Attributes:
         height: Picture height [px].
         width: Picture width [px].
-        pix_fmt: ``rgb24``, ``gray`` (8 bit), ``gray12le`` or ``gray16le``, as ffmpeg names them.
+        pix_fmt: ``rgb24``, ``gray`` (8 bit) or ``gray12le``, as ffmpeg names them.
     """
 
     height: int
@@ -65,9 +66,9 @@ def video_frames(path: Path, first: int, count: int, fps: int, form: PictureForm
     seek = ["-ss", f"{(start - 0.5) / fps:.6f}"] if start else []
     origin = (start - 0.5) / fps if start else 0.0
     skip = max(0.0, (first - 0.5) / fps - origin)
-    command = [*seek, "-i", str(path), "-ss", f"{skip:.6f}", "-map", "0:v:0", "-frames:v", str(count)]
+    command = [*seek, *ffmpeg.mp4_input(path), "-ss", f"{skip:.6f}", "-map", "0:v:0", "-frames:v", str(count)]
     number = 0
-    for picture in _decode(command, form, str(path), None):
+    for picture in _decode(command, form, path):
         yield picture
         number += 1
     if number != count:
@@ -86,32 +87,46 @@ def thumbnails(path: Path, size: int) -> Iterator[Picture]:
     Raises:
         DatasetError: ffmpeg meets anything wrong, however well it could have covered it up.
     """
-    scale = f"scale={size}:{size}:flags=area"
-    yield from _decode(
-        ["-xerror", "-i", str(path), "-map", "0:v:0", "-vf", scale], PictureFormat(size, size), str(path), None
-    )
+    scaled = [*ffmpeg.mp4_input(path), "-map", "0:v:0", "-vf", f"scale={size}:{size}:flags=area"]
+    yield from _decode(["-xerror", *scaled], PictureFormat(size, size), path, strictly=True)
 
 
-def stills(encoded: Iterable[bytes], form: PictureFormat, where: str) -> Iterator[Picture]:
-    """Decode PNG pictures, one array of ``form.shape`` and ``form.dtype`` for each.
+def still(encoded: bytes, shape: tuple[int, ...], where: str) -> Picture:
+    """Decode a picture that was kept as a file of its own (PNG, JPEG).
+
+    Args:
+        encoded: The file.
+        shape: The shape it must have, (H, W, 3) or (H, W, 1).
+        where: What it is, for the message.
+
+    Returns:
+        uint8 of that shape; uint16 for 16-bit grey.
 
     Raises:
-        DatasetError: ffmpeg cannot decode them.
+        DatasetError: It cannot be decoded, or is of another size.
     """
-    yield from _decode(["-f", "image2pipe", "-c:v", "png", "-i", "-"], form, where, encoded)
+    height, width, channels = shape
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            if image.size != (width, height):
+                raise DatasetError(f"{where} has {image.height}x{image.width} pixels, not {height}x{width}.")
+            grey = image if image.mode in ("L", "I;16", "I") else image.convert("L")
+            picture = np.asarray(image.convert("RGB") if channels == 3 else grey)
+    except (OSError, ValueError, SyntaxError, ArithmeticError, Image.DecompressionBombError) as error:
+        raise DatasetError(f"{where} cannot be decoded ({first_line(error)}).") from error
+    return picture.astype(np.uint8 if picture.dtype == np.uint8 else np.uint16, copy=False).reshape(shape)
 
 
 _REORDERING = 17  # frames; H.264 and HEVC reorder over 16 at most
 
 
-def _decode(command: list[str], form: PictureFormat, where: str, feed: Iterable[bytes] | None) -> Iterator[Picture]:
-    # The command line is ours but for the executable's name and a path, and no shell sees it.
-    full = [find_ffmpeg(), "-nostdin", "-v", "error", *command, "-fps_mode", "passthrough", "-f", "rawvideo"]
+def _decode(arguments: list[str], form: PictureFormat, where: Path, *, strictly: bool = False) -> Iterator[Picture]:
+    output = ["-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", form.pix_fmt, "-"]
     with tempfile.TemporaryFile() as complaints:
         try:
             process = subprocess.Popen(
-                [*full, "-pix_fmt", form.pix_fmt, "-"],
-                stdin=subprocess.PIPE if feed is not None else subprocess.DEVNULL,
+                ffmpeg.command(*arguments, *output),
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 bufsize=0,
@@ -119,34 +134,19 @@ def _decode(command: list[str], form: PictureFormat, where: str, feed: Iterable[
         except OSError as error:
             raise DatasetError(f"ffmpeg cannot be started to decode {where}: {error}. Run `pip install "
                                "'imageio[ffmpeg]'`, or set IMAGEIO_FFMPEG_EXE to an ffmpeg.") from error  # fmt: skip
-        feeder = None
-        if feed is not None and process.stdin is not None:
-            feeder = threading.Thread(target=_feed, args=(process.stdin, feed), daemon=True)
-            feeder.start()
         assert process.stdout is not None
         try:
             while (picture := _read_picture(process.stdout, form)) is not None:
                 yield picture
             failed = process.wait() != 0
             complaints.seek(0)
-            said = complaints.read().decode(errors="replace").strip().splitlines()
-            if failed or (said and "-xerror" in command):
-                raise DatasetError(f"{where}: ffmpeg cannot decode it ({said[-1] if said else 'it said nothing'}).")
+            said = ffmpeg.said(complaints)
+            if failed or (said and strictly):
+                raise DatasetError(f"{where}: ffmpeg cannot decode it ({said or 'it said nothing'}).")
         finally:
             process.kill()
             process.wait()
             process.stdout.close()
-            if feeder is not None:
-                feeder.join()
-
-
-def _feed(pipe: IO[bytes], encoded: Iterable[bytes]) -> None:
-    try:
-        with pipe:
-            for picture in encoded:
-                write_all(pipe.fileno(), memoryview(picture))
-    except (BrokenPipeError, OSError):
-        pass  # ffmpeg ended first: the reading side reports why.
 
 
 def _read_picture(pipe: IO[bytes], form: PictureFormat) -> Picture | None:

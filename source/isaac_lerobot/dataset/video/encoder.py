@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.format.statistics import PictureStatistics, Statistics
-from isaac_lerobot.dataset.video.codec import VideoCodec, find_ffmpeg, write_all
+from isaac_lerobot.dataset.video import ffmpeg
+from isaac_lerobot.dataset.video.codec import VideoCodec
 from isaac_lerobot.dataset.video.mp4 import read_mp4
 from isaac_lerobot.errors import DatasetError, EncoderError
 
@@ -203,7 +204,7 @@ class VideoStream:
                 if not self._waiting:
                     break
                 buffer = self._waiting[0]
-            write_all(descriptor, memoryview(buffer).cast("B"))
+            ffmpeg.write_all(descriptor, memoryview(buffer).cast("B"))
             self._statistics.add(buffer)
             with self._changed:
                 if self._waiting:
@@ -221,11 +222,12 @@ class VideoStream:
 
     def _start(self) -> subprocess.Popen[bytes]:
         height, width = self._shape[:2]
-        command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y"]
-        command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"]
-        command += ["-framerate", str(self._fps), "-threads", "1", "-i", "pipe:0", "-an", "-filter_threads", "1"]
-        command += self._codec.arguments(height, width)
-        command += ["-video_track_timescale", str(self._fps * TICKS_PER_FRAME), "-f", "mp4", str(self.path)]
+        command = ffmpeg.command(
+            *ffmpeg.raw_input(height, width, self._fps),
+            *("-an", "-filter_threads", "1"),
+            *self._codec.arguments(height, width),
+            *("-video_track_timescale", str(self._fps * TICKS_PER_FRAME), "-f", "mp4", f"file:{self.path}"),
+        )
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

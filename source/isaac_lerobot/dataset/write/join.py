@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +36,8 @@ from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature
 from isaac_lerobot.dataset.format.layout import Location
 from isaac_lerobot.dataset.format.metadata import Info
 from isaac_lerobot.dataset.format.statistics import Statistics
-from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video.copying import concatenate
 from isaac_lerobot.dataset.video.mp4 import read_mp4
-from isaac_lerobot.errors import DatasetError
 
 MAX_VIDEO_SECONDS = 1000.0
 """Readers compare times in float32, which cannot tell frames apart well enough from 1024 s on."""
@@ -247,27 +245,8 @@ def _join_video(root: Path, info: Info, name: str, location: Location, units: Se
     """Write the frames of several videos into one, as they are; return where it lies."""
     target = root / _FOLDER / layout.video_file(name, location)
     target.parent.mkdir(parents=True, exist_ok=True)
-    listing = target.with_suffix(".txt")
-    listing.write_text("ffconcat version 1.0\n" + "".join(f"file {_quoted(root / unit.path)}\n" for unit in units))
-    first = read_mp4(root / units[0].path)
-    step = first.timescale // info.fps
-    # The concatenation works in microseconds; snapping to the frame grid keeps times exact over any number of files.
-    grid = f"setts=pts=round(PTS/{step})*{step}:dts=round(DTS/{step})*{step}:duration={step}"
-    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", "-f", "concat", "-safe", "0"]
-    command += ["-i", str(listing), "-map", "0:v", "-c", "copy", "-bsf:v", grid]
-    command += ["-video_track_timescale", str(first.timescale), "-movflags", "+faststart", "-f", "mp4", str(target)]
-    done = subprocess.run(command, capture_output=True, check=False, start_new_session=True)
-    frames = round(sum(unit.seconds for unit in units) * info.fps)
-    if done.returncode != 0:
-        raise DatasetError(f"ffmpeg could not join videos of {name}: {done.stderr.decode(errors='replace').strip()}")
-    mp4 = read_mp4(target)
-    if mp4.frames != frames or not mp4.is_constant(info.fps) or mp4.timescale != first.timescale:
-        raise DatasetError(f"Joining videos of {name} gave {mp4.extent()}, not {frames} frames of 1/{info.fps} s.")
+    concatenate([root / unit.path for unit in units], target, info.fps)
     return target
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path.resolve()).replace("'", "'\\''") + "'"
 
 
 def _write_data(root: Path, info: Info, plan: _Plan, folder: Path) -> None:

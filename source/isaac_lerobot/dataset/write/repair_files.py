@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.disk.single_file import replace_parquet
 from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.episode_rows import EpisodePlace
-from isaac_lerobot.dataset.video.codec import find_ffmpeg
+from isaac_lerobot.dataset.video import ffmpeg
 from isaac_lerobot.dataset.video.mp4 import read_mp4
 from isaac_lerobot.errors import DatasetError
 
@@ -144,10 +143,8 @@ def _shorten(root: Path, path: Path, rows: int) -> None:
 def _trim(root: Path, path: Path, frames: int) -> None:
     staged = root / layout.STAGING / path.name
     durable.make_folder(staged.parent)
-    command = [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", "-i", str(root / path)]
-    command += ["-map", "0:v", "-c", "copy", "-frames:v", str(frames), "-movflags", "+faststart", str(staged)]
-    done = subprocess.run(command, capture_output=True, check=False, start_new_session=True)
-    if done.returncode == 0 and read_mp4(staged).frames == frames:
+    copied = ["-map", "0:v", "-c", "copy", "-frames:v", str(frames), "-movflags", "+faststart", str(staged)]
+    if not ffmpeg.run([*ffmpeg.mp4_input(root / path), *copied]) and read_mp4(staged).frames == frames:
         durable.sync_file(staged)
         keep_copy(root, path)
         durable.replace(staged, root / path)

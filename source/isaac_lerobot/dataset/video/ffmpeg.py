@@ -1,0 +1,90 @@
+"""ffmpeg: the program that encodes, decodes and copies videos, and the one way of starting it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import IO
+
+from isaac_lerobot.errors import EncoderError
+
+
+def find_ffmpeg() -> str:
+    """Return the ffmpeg to run: ``IMAGEIO_FFMPEG_EXE`` where set, else the one that imageio-ffmpeg brings.
+
+    Raises:
+        EncoderError: There is none.
+    """
+    named = os.environ.get("IMAGEIO_FFMPEG_EXE")
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise EncoderError(f"IMAGEIO_FFMPEG_EXE names {named}, which is not a program that can be run.")
+        return found
+    try:
+        import imageio_ffmpeg
+
+        executable = str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as error:
+        raise EncoderError(
+            f"There is no ffmpeg ({error}). Install it with `pip install imageio[ffmpeg]`, "
+            "or name one in IMAGEIO_FFMPEG_EXE."
+        ) from error
+    if not Path(executable).is_file():
+        raise EncoderError(f"The ffmpeg of imageio-ffmpeg is gone from {executable}. Reinstall imageio[ffmpeg].")
+    return executable
+
+
+def command(*arguments: str) -> list[str]:
+    """Return a command line of an ffmpeg that asks nothing, and says nothing but errors."""
+    return [find_ffmpeg(), "-hide_banner", "-nostdin", "-loglevel", "error", "-y", *arguments]
+
+
+def mp4_input(path: Path) -> list[str]:
+    """Return the arguments by which an mp4 file is read, as nothing else than that and from nowhere else."""
+    return ["-f", "mp4", "-protocol_whitelist", "file", "-i", f"file:{path}"]
+
+
+def raw_input(height: int, width: int, fps: int) -> list[str]:
+    """Return the arguments by which raw RGB pictures are read from standard input."""
+    return [*("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"),
+            *("-framerate", str(fps), "-threads", "1", "-i", "pipe:0")]  # fmt: skip
+
+
+def run(arguments: list[str], content: bytes = b"", timeout_s: float | None = None) -> str:
+    """Run ffmpeg to its end.
+
+    Returns:
+        What went wrong, in a line; empty where nothing did.
+
+    Raises:
+        EncoderError: There is no ffmpeg.
+    """
+    try:
+        done = subprocess.run(
+            command(*arguments), input=content, capture_output=True, timeout=timeout_s, check=False,
+            start_new_session=True,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    return said(done.stderr) or f"it ended with code {done.returncode}"
+
+
+def said(output: bytes | IO[bytes]) -> str:
+    """Return the first lines of what ffmpeg wrote as its errors."""
+    content = output if isinstance(output, bytes) else output.read()
+    return "; ".join(content.decode(errors="replace").strip().splitlines()[:3]).rstrip(".")
+
+
+def write_all(descriptor: int, content: memoryview) -> None:
+    """Write bytes, all of them, into a pipe to an ffmpeg.
+
+    Raises:
+        OSError: It has ended.
+    """
+    while content:
+        content = content[os.write(descriptor, content) :]
