@@ -412,6 +412,7 @@ def test_own_data_of_dataset_and_episodes(tmp_path, lerobot):
     assert json.loads((root / "meta/isaac_lerobot.json").read_text())["attributes"] == {"env_name": "Isaac-Lift"}
     own = read_sidecar(root, 1)
     assert own.attributes == {"seed": 1, "note": "ü"}
+    assert own.arrays.keys() == {"initial_state/root_pose", "file"}
     np.testing.assert_array_equal(own.arrays["initial_state/root_pose"], np.arange(7.0))
     assert own.arrays["file"] == 3
     assert own.frames["states/root_pose"].shape == (700, 1, 7)
