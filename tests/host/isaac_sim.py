@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from host import fabric
 from host.prepare import ISAAC_SIM
 
 DOUBLES = Path(__file__).parent / "exts"
@@ -22,11 +23,11 @@ DOUBLES = Path(__file__).parent / "exts"
 EXTENSIONS = ISAAC_SIM / "isaacsim" / "exts"
 """Isaac Sim's own extensions."""
 
-REAL = ("isaacsim.core.deprecation_manager", "isaacsim.core.version", "isaacsim.simulation_app")
+REAL = ("isaacsim.core.deprecation_manager", "isaacsim.core.version", "isaacsim.simulation_app", "omni.kit.loop-isaac")
 """Isaac Sim's own extensions that start here, given the doubles."""
 
 _UNNAMED = ("omni.usd", "omni.timeline")
-_UNNAMED_WITH_UI = ("omni.appwindow",)
+_UNNAMED_WITH_UI = ("omni.appwindow", "omni.kit.viewport.utility")
 """Doubles that no experience names: other extensions, left out here, depend on what they stand for."""
 
 
@@ -38,6 +39,7 @@ def bootstrap() -> None:
     """
     os.environ["ISAAC_PATH"] = str(ISAAC_SIM / "isaacsim")
     importlib.import_module("isaacsim")
+    fabric.stand_in()
 
 
 def write_experience(name: str, folder: Path) -> Path:
@@ -52,6 +54,7 @@ def write_experience(name: str, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     available = {double.name for double in DOUBLES.iterdir() if double.is_dir()}
+    available.add("omni.kit.loop-isaac")
     if "omni.usd" in available:  # they depend on it
         available |= set(REAL)
     lines: list[str] = []

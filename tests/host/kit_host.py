@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from host import isaac_sim
+from host.keys import IMGUI_CONTROL, imgui_code, key_for, typed_by
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDER = "isaac.lerobot.recorder"
@@ -25,9 +26,7 @@ AppKind = Literal["user", "bare"]
 APP_VARIABLE = "KIT_HOST_APP"
 """Environment variable with the kind of app where nothing else says it; processes that a test starts inherit it."""
 
-ENTER, ESCAPE, BACKSPACE, TAB = 525, 526, 523, 512  # Dear ImGui's key codes
 _LIST_TOP, _LIST_ROW = 6, 21  # of an open drop-down list: first entry's middle below the field, distance of entries
-_LEFT_CTRL, _CTRL, _A = 527, 1 << 12, 546
 
 
 class KitHost:
@@ -238,26 +237,46 @@ class KitHost:
         self._ui._inject_mouse_scroll(0, steps)
         self.update(2)
 
-    def type(self, identifier: str, text: str, end: int | None = ENTER) -> None:
-        """Click into a field, replace its text by typing and press ``end``."""
+    def type(self, identifier: str, text: str, end: str | None = "ENTER") -> None:
+        """Click into a field, replace its text by typing and press the key ``end``."""
         self.click(identifier)
-        self.press(_A, ctrl=True)
-        self.press(BACKSPACE)
+        self.press("A", ctrl=True)
+        self.press("BACKSPACE")
         if text:
             self._ui._inject_text_input(text)
+            for character in text:
+                self._tell_carbonite(key_for(character), True, character)
+                self._tell_carbonite(key_for(character), False)
             self.update(2)
         if end is not None:
             self.press(end)
 
-    def press(self, key: int, ctrl: bool = False) -> None:
-        """Press and release a key, by Dear ImGui's code."""
-        keys = (_CTRL, _LEFT_CTRL, key) if ctrl else (key,)
-        for code in keys:
-            self._ui._inject_key_event(code, True)
+    def press(self, key: str, ctrl: bool = False) -> None:
+        """Press and let go a key, named as ``carb.input.KeyboardInput`` names it."""
+        if ctrl:
+            self._ui._inject_key_event(IMGUI_CONTROL, True)
+            self.hold("LEFT_CONTROL")
+        self.hold(key, types=not ctrl)
+        self.let_go(key)
+        if ctrl:
+            self._ui._inject_key_event(IMGUI_CONTROL, False)
+            self.let_go("LEFT_CONTROL")
         self.update()
-        for code in reversed(keys):
-            self._ui._inject_key_event(code, False)
-        self.update(2)
+
+    def hold(self, key: str, types: bool = True) -> None:
+        """Press a key down: the focused window hears of it, and who listens to the application's keyboard."""
+        self._ui._inject_key_event(imgui_code(key), True)
+        text = typed_by(key) if types else ""
+        if text:
+            self._ui._inject_text_input(text)
+        self._tell_carbonite(key, True, text)
+        self.update()
+
+    def let_go(self, key: str) -> None:
+        """Let go of a key."""
+        self._ui._inject_key_event(imgui_code(key), False)
+        self._tell_carbonite(key, False)
+        self.update()
 
     # -- eyes -----------------------------------------------------------------------------------------------------
 
@@ -294,6 +313,20 @@ class KitHost:
         return carb.eventdispatcher.get_eventdispatcher().observe_event(
             observer_name="test host", event_name=omni.kit.app.GLOBAL_EVENT_POST_QUIT, on_event=quit_asked
         )
+
+    def _tell_carbonite(self, key: str | None, pressed: bool, text: str = "") -> None:
+        """Put a key into the keyboard of the application's window, where this kind of app has one."""
+        if key is None or not self._app.extension_manager.is_extension_enabled("omni.appwindow"):
+            return
+        import carb.input
+        import omni.appwindow
+
+        keyboard = omni.appwindow.get_default_app_window().get_keyboard()
+        provider = carb.input.acquire_input_provider()
+        kind = carb.input.KeyboardEventType.KEY_PRESS if pressed else carb.input.KeyboardEventType.KEY_RELEASE
+        provider.buffer_keyboard_key_event(keyboard, kind, getattr(carb.input.KeyboardInput, key), 0)
+        if text:
+            provider.buffer_keyboard_char_event(keyboard, text, 0)
 
     @property
     def _ui(self) -> Any:
