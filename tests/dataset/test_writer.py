@@ -632,3 +632,45 @@ def test_small_pictures_get_more_quality_and_a_crf_that_is_set_is_kept(tmp_path)
 def test_codecs_that_there_are_not(text, message):
     with pytest.raises(ConfigError, match=message):
         VideoCodec.parse(text)
+
+
+def test_pictures_one_by_one_and_rows_in_blocks_make_the_same_episode(tmp_path, lerobot):
+    root, length = tmp_path / "set", 700
+    with DatasetWriter.create(root, fps=30, features=FEATURES) as writer:
+        episode = writer.begin_episode("do it")
+        want = [frame(0, number) for number in range(length)]
+        begun = 0
+        for number, one in enumerate(want):
+            episode.add_pictures({"observation.images.front": one["observation.images.front"]})
+            if number % 300 == 299 or number == length - 1:
+                block = want[begun : number + 1]
+                rows = {name: np.stack([row[name] for row in block]) for name in ("observation.state", "action")}
+                episode.add_rows(
+                    rows, extra={"step": np.arange(begun, number + 1), "none": np.zeros((len(block), 2, 3))}
+                )
+                begun = number + 1
+        assert episode.save() == 0
+    check_read(lerobot.read(root), [(0, length)])
+    kept = read_sidecar(root, 0).frames
+    np.testing.assert_array_equal(kept["step"], np.arange(length))
+    assert kept["none"].shape == (length, 2, 3)
+
+
+def test_rows_that_do_not_fit_or_lack_their_pictures_are_refused(tmp_path):
+    with DatasetWriter.create(tmp_path / "set", fps=30, features=FEATURES) as writer:
+        episode = writer.begin_episode("do it")
+        good = {"observation.state": np.zeros((2, 3), np.float32), "action": np.zeros((2, 2), np.float32)}
+        with pytest.raises(FeatureError, match="'action' is missing"):
+            episode.add_rows({"observation.state": good["observation.state"]})
+        with pytest.raises(FeatureError, match=r"'action' is float64 \(2, 2\), the dataset has float32 \(2, 2\)"):
+            episode.add_rows(good | {"action": np.zeros((2, 2))})
+        with pytest.raises(FeatureError, match=r"'action' is float32 \(3, 2\)"):
+            episode.add_rows(good | {"action": np.zeros((3, 2), np.float32)})
+        with pytest.raises(FeatureError, match="front"):
+            episode.add_pictures({})
+        episode.add_rows(good)
+        with pytest.raises(DatasetError, match="2 rows and 0 pictures"):
+            episode.save()
+        for number in range(2):
+            episode.add_pictures({"observation.images.front": picture(0, number)})
+        assert episode.save() == 0

@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -496,3 +497,65 @@ def test_who_has_no_time_left_completes_the_dataset_at_once_and_keeps_the_enviro
     session.quit(host)
     assert session.quit_requested
     assert not host.is_open
+
+
+def test_hundreds_of_environments_record_each_its_own_rows(config):
+    """Across blocks, episodes of different lengths, and those that are thrown away in between."""
+    session, host = opened(config.changed({"cameras": [], "observation_keys": []}), num_envs=70)
+    do(session, host, Start(), steps=3)
+    lengths = {env_id: 3 + env_id % 7 * 20 for env_id in range(70)}
+    for step in range(3, 124):
+        session.end({env_id: Outcome.SUCCESS for env_id, length in lengths.items() if length == step})
+        if step == 40:
+            session.drop(66)
+        host.tick(1)
+    do(session, host, Quit())
+    quit_and_wait(session, host)
+    rows = pq.read_table(sorted((config.dataset / "data").rglob("*.parquet"))[0]).to_pylist()
+    by_episode = {}
+    for row in rows:
+        by_episode.setdefault(row["episode_index"], []).append(row["observation.state"][0])
+    kept = episodes(config.dataset)
+    assert [len(by_episode[row["episode_index"]]) for row in kept] == [row["length"] for row in kept]
+    assert sorted(row["length"] for row in kept) == sorted(
+        [*(lengths[env_id] for env_id in range(70) if env_id != 66), 63 - 40]
+    )
+    for values in by_episode.values():
+        assert values == list(range(int(values[0]), int(values[0]) + len(values))), "one row per step, none twice"
+
+
+def test_a_number_that_is_none_is_told_at_once_and_once_per_episode(config):
+    session, host = opened(config, num_envs=2)
+    do(session, host, Start(), steps=3)
+    host.counts[1] = np.nan
+    with np.errstate(invalid="ignore"):  # its picture is none either
+        status = do(session, host, steps=1)
+    assert status.message.severity is Severity.WARNING
+    assert "NaN" in status.message.text
+    assert "frame 3" in status.message.text
+    assert "environment 1" in status.message.text
+    do(session, host, Pause())
+    do(session, host, Resume())
+    with np.errstate(invalid="ignore"):
+        assert "NaN" not in do(session, host, steps=1).message.text
+
+
+def test_the_number_of_the_next_episode_does_not_count_failed_ones_kept_apart(config):
+    session, host = opened(config.changed({"export": "separate"}))
+    do(session, host, Start(), steps=2)
+    for outcome in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE):
+        do(session, host, End(outcome), steps=2)
+    assert finish(session, host).dataset_episodes == 1
+
+
+def test_a_refused_command_does_not_hide_that_an_episode_was_lost(config):
+    session, host = opened(config)
+    do(session, host, Start(), steps=2)
+    shutil.rmtree(config.dataset)
+    do(session, host, End(Outcome.SUCCESS))
+    deadline = time.monotonic() + 30
+    while not session.status.counts.lost and time.monotonic() < deadline:
+        time.sleep(0.01)
+    status = do(session, host, Pause())
+    assert status.message.severity is Severity.ERROR
+    assert "could not be saved" in status.message.text
