@@ -8,7 +8,7 @@ import pytest
 
 from host.draw_panel import OFFER, RECORDING, Still, stills
 from isaac_lerobot.kit.panel.view import Tone, view
-from isaac_lerobot.recording import Counts, RecordingConfig, SessionState, Status
+from isaac_lerobot.recording import Counts, LeftOut, RecordingConfig, SessionState, Status
 
 BUTTONS = ("load", "close", "record", "pause", "success", "failure", "discard", "finish", "reset")
 
@@ -49,6 +49,14 @@ def test_every_state_has_a_tone_and_a_word():
     assert tones[SessionState.RECORDING] is Tone.RECORDING
     assert tones[SessionState.ERROR] is Tone.ERROR
     assert len({seen(dataclasses.replace(RECORDING, state=state)).state for state in SessionState}) == len(SessionState)
+
+
+def test_what_cannot_be_recorded_is_said_beside_what_can():
+    left_out = (LeftOut("policy/rgb", "is a picture of floats"), LeftOut("depth", "makes no colour picture"))
+    shown = seen(dataclasses.replace(RECORDING, offer=dataclasses.replace(OFFER, left_out=left_out)))
+    assert shown.left_out == "policy/rgb is a picture of floats.\ndepth makes no colour picture."
+    assert "policy/rgb" not in [term.key for term in shown.terms]
+    assert seen(RECORDING).left_out == ""
 
 
 def test_recording_tells_episode_time_and_progress():

@@ -19,7 +19,7 @@ from isaac_lerobot.recording.commands import (
 )
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig, SuccessMode
 from isaac_lerobot.recording.host import Host, Snapshot
-from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, TaskOffer, TermOffer
+from isaac_lerobot.recording.offer import CameraOffer, DeviceOffer, LeftOut, TaskOffer, TermOffer
 from isaac_lerobot.recording.preset import find_preset, read_preset
 from isaac_lerobot.recording.selection import Selection, select
 from isaac_lerobot.recording.session import Session
@@ -37,6 +37,7 @@ __all__ = [
     "ExportRule",
     "Finish",
     "Host",
+    "LeftOut",
     "ListTasks",
     "Message",
     "OpenTask",

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from isaac_lerobot.dataset.format.features import MAX_DIMENSIONS, NUMBER_DTYPES
 from isaac_lerobot.errors import TaskError, nearest
 
 _SUCCESS = "success"
+_SMALLEST_PICTURE = 16
+"""Shortest side from which three-dimensional numbers are taken for a picture [px]."""
+_MOST_CHANNELS = 12
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,24 @@ class TermOffer:
 
     Attributes:
         key: ``group/term``, e.g. ``"policy/joint_pos"``.
-        shape: Shape for one environment, ``(n,)`` or ``(H, W, C)`` for a picture.
+        shape: Shape for one environment, ``(n,)`` or ``(H, W, C)`` for a picture; ``(1,)`` for a single number.
         dtype: numpy name of the dtype, e.g. ``"float32"``.
         names: A name per element where they are known (joint names, say), else None.
+        function: Name of the function that computes it where that is known, e.g. ``"joint_pos_rel"``, else empty.
+        entity: The asset or sensor of the scene that it is about where that is known, e.g. ``"robot"``, else empty.
     """
 
     key: str
     shape: tuple[int, ...]
     dtype: str = "float32"
     names: tuple[str, ...] | None = None
+    function: str = ""
+    entity: str = ""
+
+    @property
+    def group(self) -> str:
+        """The key without its term."""
+        return self.key.partition("/")[0]
 
     @property
     def term(self) -> str:
@@ -53,6 +66,44 @@ class TermOffer:
     def is_image(self) -> bool:
         """Whether this is a picture: uint8, height x width x 1 or 3 channels (4: the alpha is left out)."""
         return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[2] in (1, 3, 4)
+
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be recorded and what to do, as the end of a sentence; empty where it can."""
+        if 0 in self.shape:
+            return "has no elements: what it is configured to observe is an empty list"
+        if self._is_like_a_picture:
+            size = " x ".join(map(str, self.shape))
+            is_normalized = self.dtype.startswith("float") and self.shape[2] == 3
+            return (
+                f"is a picture of {self.dtype} ({size}), and videos hold uint8 of 1, 3 or 4 channels: record the "
+                f"scene's camera{', or set normalize=False on the term' if is_normalized else ''}"
+            )
+        if self.dtype not in NUMBER_DTYPES:
+            return f"is of {self.dtype}, which a dataset cannot hold: convert it in the task"
+        if len(self.shape) > MAX_DIMENSIONS:
+            return f"has {len(self.shape)} dimensions, and a dataset holds {MAX_DIMENSIONS}: flatten it in the task"
+        return ""
+
+    @property
+    def _is_like_a_picture(self) -> bool:
+        if self.is_image or len(self.shape) != 3:
+            return False
+        channels, short_side, _ = sorted(self.shape)
+        return short_side >= _SMALLEST_PICTURE and channels <= _MOST_CHANNELS
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A camera or an observation term that the task has and that cannot be recorded.
+
+    Attributes:
+        name: Name of the camera, or ``group/term``.
+        reason: Why not and what to do, as the end of a sentence: ``"has no elements: …"``.
+    """
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +136,9 @@ class TaskOffer:
         action_names: A name per element of the action vector.
         cameras: The scene's cameras.
         terms: The observation terms of every group.
+        left_out: Cameras and terms that cannot be recorded.
         devices: The devices that could drive it.
+        robots: The articulations that the actions drive, by their names in the scene; empty where not known.
         success_term: The termination term that says whether the task is done, None where there is none.
         robot_type: Name of the robot asset, where it can be told.
         description: What the task is about, where it says so.
@@ -97,7 +150,9 @@ class TaskOffer:
     action_names: tuple[str, ...]
     cameras: tuple[CameraOffer, ...] = ()
     terms: tuple[TermOffer, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     devices: tuple[DeviceOffer, ...] = ()
+    robots: tuple[str, ...] = ()
     success_term: str | None = None
     robot_type: str | None = None
     description: str = ""

@@ -55,7 +55,8 @@ def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
     Raises:
         ConfigError: Another success term than the loaded one; neither state nor observation keys; a key named twice;
             two sources for one feature.
-        TaskError: A camera or key that the task does not have, with the nearest ones it has.
+        TaskError: A camera or key that the task does not have, with the nearest ones it has, or that cannot be
+            recorded, with why.
     """
     if not config.state_keys and not config.observation_keys:
         vectors = ", ".join(term.key for term in offer.terms if not term.is_image)
@@ -117,6 +118,7 @@ def _find_term(key: str, offer: TaskOffer, option: str) -> TermOffer:
     for term in offer.terms:
         if term.key == key:
             return term
+    _refuse_left_out(key, offer, option)
     known = [term.key for term in offer.terms]
     raise TaskError(f"{option}: {offer.task} has no observation term '{key}'. {nearest(key, known)}")
 
@@ -127,8 +129,15 @@ def _find_cameras(names: Sequence[str] | None, offer: TaskOffer) -> list[CameraO
         return list(offer.cameras)
     for name in names:
         if name not in by_name:
+            _refuse_left_out(name, offer, "cameras")
             raise TaskError(f"cameras: {offer.task} has no camera '{name}'. {nearest(name, by_name)}")
     return [by_name[name] for name in names]
+
+
+def _refuse_left_out(name: str, offer: TaskOffer, option: str) -> None:
+    for left_out in offer.left_out:
+        if left_out.name == name:
+            raise TaskError(f"{option}: '{name}' of {offer.task} cannot be recorded: it {left_out.reason}.")
 
 
 def _claim(taken: dict[str, str], feature: str, source: str) -> None:

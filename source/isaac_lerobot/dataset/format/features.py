@@ -34,7 +34,8 @@ NUMBER_DTYPES: dict[str, pa.DataType] = {
 
 CAMERA_NAMES = ("height", "width", "channels")
 _CAMERA_DTYPES = ("video", "image")
-_MAX_DIMENSIONS = 5
+MAX_DIMENSIONS = 5
+"""Of the values of a feature: lerobot has arrays of up to five dimensions."""
 
 
 @dataclass(frozen=True)
@@ -251,9 +252,9 @@ def _parse_feature(name: str, definition: Any) -> Feature:
         shape = tuple(int(length) for length in definition["shape"])
     except (TypeError, ValueError):
         raise FeatureError(f"{name!r} has shape {definition['shape']!r}; a sequence of ints is needed") from None
-    if not 1 <= len(shape) <= _MAX_DIMENSIONS or min(shape) < 1:
+    if not 1 <= len(shape) <= MAX_DIMENSIONS or min(shape) < 1:
         raise FeatureError(
-            f"{name!r} has shape {shape}; 1 to {_MAX_DIMENSIONS} positive lengths are needed, (1,) for a scalar"
+            f"{name!r} has shape {shape}; 1 to {MAX_DIMENSIONS} positive lengths are needed, (1,) for a scalar"
         )
     if dtype == "string" and shape != (1,):
         raise FeatureError(f"{name!r} is a string and must have shape (1,), not {shape}")

@@ -31,6 +31,7 @@ class Choices:
         with section("What to record", "recorder.section.choices"):
             self._frame = ui.Frame(height=0)
             self._features = Text("recorder.features", "faint", word_wrap=True, height=0)
+            self._left_out = Text("recorder.left_out", "faint", word_wrap=True, height=0)
 
     def show(self, view: View) -> None:
         """Bring the check boxes up to date."""
@@ -53,6 +54,7 @@ class Choices:
                 self._raises[term.key].visible = term.position > 1 and view.choices_editable
             self._observations[term.key].show(term.observed, view.choices_editable)
         self._features.show_if_any(f"Will be written per frame:\n{view.features}" if view.features else "")
+        self._left_out.show_if_any(f"Cannot be recorded:\n{view.left_out}" if view.left_out else "")
 
     # ---- building ----------------------------------------------------------------------------------------------
 

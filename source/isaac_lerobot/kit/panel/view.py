@@ -135,6 +135,7 @@ class View:
     cameras: tuple[CameraRow, ...]
     terms: tuple[TermRow, ...]
     features: str
+    left_out: str
     success_by_term: bool
     success_term_exists: bool
     success_help: str
@@ -224,6 +225,7 @@ def view(status: Status) -> View:
         cameras=_cameras(status),
         terms=_terms(status),
         features=features,
+        left_out="\n".join(f"{item.name} {item.reason}." for item in offer.left_out) if offer else "",
         success_by_term=by_term,
         success_term_exists=offer is None or offer.has_success_term,
         success_help=_success_help(status, judged_by_term),

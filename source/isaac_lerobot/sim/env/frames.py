@@ -77,7 +77,8 @@ class DirectFrameReader(FrameReader):
 
     def action(self) -> Any:
         """See :meth:`.FrameReader.action`."""
-        return to_torch(self.given)
+        # A discrete action may come as one number per environment.
+        return to_torch(self.given).reshape(self._env.num_envs, -1)
 
     def term_reader(self, key: str) -> Callable[[Any], Any]:
         """See :meth:`.FrameReader.term_reader`."""
@@ -85,7 +86,7 @@ class DirectFrameReader(FrameReader):
 
         def read(observation: Any) -> Any:
             values = observation[group]
-            return to_torch(values[term] if isinstance(values, Mapping) else values)
+            return _per_env(values[term] if isinstance(values, Mapping) else values)
 
         return read
 
@@ -116,14 +117,28 @@ def _term_reader(env: Any, key: str) -> Callable[[Any], Any]:
     """Return a function that takes the observation buffer to the values of one term, shape ``(num_envs, …)``."""
     group, _, term = key.partition("/")
     manager = env.observation_manager
+    names = manager.active_terms[group]
     if not manager.group_obs_concatenate[group]:
-        return lambda observation: to_torch(observation[group][term])
-    names, shapes = manager.active_terms[group], manager.group_obs_term_dim[group]
+        return lambda observation: _per_env(observation[group][term])
     if len(names) == 1:
-        return lambda observation: to_torch(observation[group])
+        return lambda observation: _per_env(observation[group])
+    shapes, index = manager.group_obs_term_dim[group], names.index(term)
+    if manager._group_obs_time_major[group]:
+        # Flat, and ordered by time first: every step of the history holds all terms.
+        steps = manager._group_obs_term_cfgs[group][0].history_length
+        sizes = [shape[0] // steps for shape in shapes]
+        start = sum(sizes[:index])
+        return lambda observation: (
+            to_torch(observation[group]).unflatten(1, (steps, -1)).narrow(2, start, sizes[index]).flatten(1)
+        )
     # The manager's dimension counts the batch; its public configuration may count from the end.
     dim = manager._group_obs_concatenate_dim[group]
     sizes = [shape[dim - 1 if dim > 0 else dim] for shape in shapes]
-    start = sum(sizes[: names.index(term)])
-    size = sizes[names.index(term)]
-    return lambda observation: to_torch(observation[group]).narrow(dim, start, size)
+    start = sum(sizes[:index])
+    return lambda observation: to_torch(observation[group]).narrow(dim, start, sizes[index])
+
+
+def _per_env(value: Any) -> Any:
+    """Give each environment an axis of its own even where a term is one number for each."""
+    tensor = to_torch(value)
+    return tensor.unsqueeze(-1) if tensor.ndim == 1 else tensor

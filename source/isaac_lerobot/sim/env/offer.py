@@ -9,15 +9,17 @@ from typing import Any
 
 from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.errors import TaskError
-from isaac_lerobot.recording import CameraOffer, DeviceOffer, TaskOffer, TermOffer
+from isaac_lerobot.recording import CameraOffer, DeviceOffer, LeftOut, TaskOffer, TermOffer
 from isaac_lerobot.recording.offer import find_success_term
 
 COLOUR_OUTPUTS = ("rgb", "rgba")
 """Camera outputs that are colour pictures, in the order in which they are looked for."""
 
-
 _WHOLE = "obs"
 """Term name of a group that is one tensor: direct environments do not name their terms."""
+
+_ENTITY_PARAMETERS = ("asset_cfg", "robot_cfg", "sensor_cfg")
+"""What Isaac Lab's observation functions call the ``SceneEntityCfg`` of what they are about."""
 
 
 def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = (), success_term: str | None = None) -> TaskOffer:
@@ -30,21 +32,17 @@ def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = (), succes
         success_term: The termination term that means success, see :func:`.find_success_term`.
 
     Raises:
-        TaskError: It has no such success term, or its rate is no whole number of frames per second, which the format
-            cannot hold.
+        TaskError: It has no such success term, it was not reset, or its rate is no whole number of frames per second,
+            which the format cannot hold.
     """
-    robot = main_robot(env)
-    return TaskOffer(
-        task=task,
-        fps=frames_per_second(env.step_dt),
-        num_envs=env.num_envs,
+    return _offer(
+        env,
+        task,
         action_names=tuple(_action_names(env)),
-        cameras=tuple(camera_offers(env)),
-        terms=tuple(_terms(env)),
+        terms=list(_terms(env, _observation(env, task))),
         devices=tuple(devices),
+        robots=tuple(_robots(env)),
         success_term=find_success_term(task, _terminations(env), success_term),
-        robot_type=robot,
-        description=_description(env),
     )
 
 
@@ -57,19 +55,16 @@ def inspect_direct_env(env: Any, task: str, success_term: str | None = None) -> 
         success_term: The termination term that was asked for; direct environments have none.
 
     Raises:
-        TaskError: A success term was asked for, or its rate is no whole number of frames per second.
+        TaskError: A success term was asked for, the environment was not reset, its actions are no vector, or its rate
+            is no whole number of frames per second.
     """
-    size = int(env.single_action_space.shape[0])
-    return TaskOffer(
-        task=task,
-        fps=frames_per_second(env.step_dt),
-        num_envs=env.num_envs,
+    size = _direct_action_size(env, task)
+    return _offer(
+        env,
+        task,
         action_names=("action",) if size == 1 else tuple(f"action.{index}" for index in range(size)),
-        cameras=tuple(camera_offers(env)),
-        terms=tuple(_terms_of_groups(env.obs_buf)),
+        terms=list(_terms_of_groups(_observation(env, task))),
         success_term=find_success_term(task, (), success_term),
-        robot_type=main_robot(env),
-        description=str(getattr(env.cfg, "task_description", "") or ""),
     )
 
 
@@ -97,46 +92,126 @@ def colour_output(sensor: Any) -> Any | None:
     return None
 
 
-def camera_offers(env: Any) -> Iterable[CameraOffer]:
-    """Yield the scene's cameras that make colour pictures."""
+def main_robot(env: Any) -> str | None:
+    """Return the robot's name: what the task calls it, else the asset of the scene's robot."""
+    named = getattr(env.cfg, "robot_type", None)
+    articulations = list(env.scene.articulations)
+    if named or not articulations:
+        return named or None
+    key = "robot" if "robot" in articulations else articulations[0]
+    usd_path = getattr(env.scene[key].cfg.spawn, "usd_path", None)
+    return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
+
+
+def _offer(env: Any, task: str, *, terms: list[TermOffer], **others: Any) -> TaskOffer:
+    cameras, left_out = _cameras(env)
+    left_out += [LeftOut(term.key, term.obstacle) for term in terms if term.obstacle]
+    return TaskOffer(
+        task=task,
+        fps=frames_per_second(env.step_dt),
+        num_envs=env.num_envs,
+        cameras=tuple(cameras),
+        terms=tuple(term for term in terms if not term.obstacle),
+        left_out=tuple(left_out),
+        robot_type=main_robot(env),
+        description=str(getattr(env.cfg, "task_description", "") or ""),
+        **others,
+    )
+
+
+def _observation(env: Any, task: str) -> Mapping[str, Any]:
+    observation = getattr(env, "obs_buf", None)
+    if not isinstance(observation, Mapping) or not observation:
+        raise TaskError(f"{task} was not reset, so its observations are not known. Call env.reset() before env.step().")
+    return observation
+
+
+def _cameras(env: Any) -> tuple[list[CameraOffer], list[LeftOut]]:
     from isaaclab.sensors import Camera
 
+    offered, left_out = [], []
     for name, sensor in env.scene.sensors.items():
-        if isinstance(sensor, Camera):
-            picture = colour_output(sensor)
-            if picture is not None:
-                yield CameraOffer(name, height=picture.shape[1], width=picture.shape[2])
+        if not isinstance(sensor, Camera):
+            continue
+        picture = colour_output(sensor)
+        if picture is None:
+            made = ", ".join(sensor.data.output) or "nothing"
+            left_out.append(LeftOut(name, f"makes {made} and no colour picture: add 'rgb' to its data_types"))
+        else:
+            offered.append(CameraOffer(name, height=picture.shape[1], width=picture.shape[2]))
+    return offered, left_out
 
 
-def _terms(env: Any) -> Iterable[TermOffer]:
+def _terms(env: Any, observations: Mapping[str, Any]) -> Iterable[TermOffer]:
     manager = env.observation_manager
     for group, terms in manager.active_terms.items():
-        observation = env.obs_buf[group]
-        shapes = manager.group_obs_term_dim[group]
-        for index, (term, shape) in enumerate(zip(terms, shapes, strict=True)):
-            values = to_torch(observation[term] if isinstance(observation, dict) else observation)
-            names = _joint_names_of_term(env, group, index)
-            fits = names is not None and len(names) == math.prod(shape)
-            dtype = str(values.dtype).removeprefix("torch.")
-            yield TermOffer(f"{group}/{term}", tuple(shape), dtype, tuple(names) if names and fits else None)
+        shapes, cfgs = manager.group_obs_term_dim[group], manager._group_obs_term_cfgs[group]
+        for term, shape, cfg in zip(terms, shapes, cfgs, strict=True):
+            observation = observations[group]
+            values = to_torch(observation[term] if isinstance(observation, Mapping) else observation)
+            names = _joint_names(env, cfg)
+            yield TermOffer(
+                f"{group}/{term}",
+                # Isaac Lab gives the shape of one number per environment as ().
+                tuple(shape) or (1,),
+                _dtype(values),
+                names=names if names is not None and len(names) == math.prod(shape) else None,
+                function=_function(cfg),
+                entity=_entity(cfg),
+            )
 
 
-def _joint_names_of_term(env: Any, group: str, index: int) -> list[str] | None:
+def _terms_of_groups(observations: Mapping[str, Any]) -> Iterable[TermOffer]:
+    for group, values in observations.items():
+        terms = values if isinstance(values, Mapping) else {_WHOLE: values}
+        for term, value in terms.items():
+            tensor = to_torch(value)
+            yield TermOffer(f"{group}/{term}", tuple(tensor.shape[1:]) or (1,), _dtype(tensor))
+
+
+def _dtype(tensor: Any) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _function(cfg: Any) -> str:
+    """Return the name of a term's function; the class's, where an instance computes it."""
+    name = getattr(cfg.func, "__name__", None)
+    return str(name or type(cfg.func).__name__)
+
+
+def _entity(cfg: Any) -> str:
+    """Return what of the scene a term is about, as its parameters or their defaults say; empty where they do not."""
+    for name in _ENTITY_PARAMETERS:
+        entity = getattr(_parameter(cfg, name), "name", None)
+        if isinstance(entity, str):
+            return entity
+    return ""
+
+
+def _parameter(cfg: Any, name: str) -> Any:
+    """Return a parameter of a term's function: as configured, else its default, else None."""
+    parameter = inspect.signature(cfg.func).parameters.get(name)
+    default = None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
+    return cfg.params.get(name, default)
+
+
+def _joint_names(env: Any, cfg: Any) -> tuple[str, ...] | None:
     """Return the joint names of a term that is about an articulation's joints, else None.
 
-    Isaac Lab's terms say which joints in a ``SceneEntityCfg``; that a term is about joints is told by its function's
-    name. (Its IO descriptors would know better; they are deprecated and gone in Isaac Lab 3.2.)
+    Isaac Lab's terms say which joints in a ``SceneEntityCfg``, or in ``joint_names`` of the robot; that a term is
+    about joints is told by its function's name. (Its IO descriptors would know better; they are deprecated and gone
+    in Isaac Lab 3.2.)
     """
-    term = env.observation_manager._group_obs_term_cfgs[group][index]
-    if "joint" not in getattr(term.func, "__name__", ""):
+    if "joint" not in _function(cfg):
         return None
-    default = inspect.signature(term.func).parameters.get("asset_cfg")
-    asset_cfg = term.params.get("asset_cfg", default.default if default is not None else None)
-    articulation = env.scene.articulations.get(getattr(asset_cfg, "name", ""))
-    if articulation is None:
+    asset_cfg, patterns = _parameter(cfg, "asset_cfg"), cfg.params.get("joint_names")
+    articulation = env.scene.articulations.get(getattr(asset_cfg, "name", "robot"))
+    if articulation is None or (asset_cfg is None and not patterns):
         return None
-    names, chosen = list(articulation.joint_names), asset_cfg.joint_ids
-    return names[chosen] if isinstance(chosen, slice) else [names[joint] for joint in chosen]
+    if asset_cfg is None:
+        return tuple(articulation.find_joints(patterns)[1])
+    names, chosen = tuple(articulation.joint_names), asset_cfg.joint_ids
+    return names[chosen] if isinstance(chosen, slice) else tuple(names[joint] for joint in chosen)
 
 
 def _action_names(env: Any) -> Iterable[str]:
@@ -152,30 +227,26 @@ def _action_names(env: Any) -> Iterable[str]:
             yield from (f"{name}.{index}" for index in range(size))
 
 
-def main_robot(env: Any) -> str | None:
-    """Return the robot's name: what the task calls it, else the asset of the scene's robot."""
-    named = getattr(env.cfg, "robot_type", None)
-    articulations = list(env.scene.articulations)
-    if named or not articulations:
-        return named or None
-    key = "robot" if "robot" in articulations else articulations[0]
-    usd_path = getattr(env.scene[key].cfg.spawn, "usd_path", None)
-    return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
+def _direct_action_size(env: Any, task: str) -> int:
+    """Return the number of elements of a direct environment's action; that of a discrete one is its number.
+
+    Raises:
+        TaskError: Actions are made of parts (a dict or a tuple of spaces).
+    """
+    shape = env.single_action_space.shape
+    if shape is None:
+        kind = type(env.single_action_space).__name__
+        raise TaskError(f"The actions of {task} are a {kind} of spaces; those of one vector or number can be recorded.")
+    return math.prod(shape)
+
+
+def _robots(env: Any) -> Iterable[str]:
+    manager = env.action_manager
+    driven = {getattr(manager.get_term(name).cfg, "asset_name", None) for name in manager.active_terms}
+    return (name for name in env.scene.articulations if name in driven)
 
 
 def _terminations(env: Any) -> list[str]:
     # A ManagerBasedEnv without rewards has no terminations either.
     terminations = getattr(env, "termination_manager", None)
     return [] if terminations is None else list(terminations.active_terms)
-
-
-def _description(env: Any) -> str:
-    return str(getattr(env.cfg, "task_description", "") or "")
-
-
-def _terms_of_groups(observation: Mapping[str, Any]) -> Iterable[TermOffer]:
-    for group, values in observation.items():
-        terms = values if isinstance(values, Mapping) else {_WHOLE: values}
-        for term, value in terms.items():
-            tensor = to_torch(value)
-            yield TermOffer(f"{group}/{term}", tuple(tensor.shape[1:]), str(tensor.dtype).removeprefix("torch."))
