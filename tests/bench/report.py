@@ -44,7 +44,14 @@ class Goal:
 
 def write_report(raw: dict[str, Any], path: Path) -> str:
     """Write the report and return it."""
-    parts = [_head(raw), _goal_table(_goals(raw)), _busy_table(raw), _flat_table(raw), _isaac_table(raw)]
+    parts = [
+        _head(raw),
+        _goal_table(_goals(raw)),
+        _busy_table(raw),
+        _flat_table(raw),
+        _steps_table(raw),
+        _isaac_table(raw),
+    ]
     text = "\n".join(line for part in parts for line in [*part, ""])
     path.write_text(text, encoding="utf-8")
     return text
@@ -93,6 +100,12 @@ def _goals(raw: dict[str, Any]) -> list[Goal]:
             raw["many"]["16"] / raw["many"]["1"],
             8,
             True,
+        ),
+        Goal("Python's share of a step, 64 environments, no pictures [ms]", raw["session"]["64"]["median_ms"], 0.3),
+        Goal("Python's share of a step, 1,024 environments, no pictures [ms]", raw["session"]["1024"]["median_ms"], 3),
+        *(
+            Goal(f"own CPU of a step of the demo task, {count} env(s): recorded / not", _own_cpu(raw, count), 1.03)
+            for count in ("1", "16")
         ),
     ]
 
@@ -155,6 +168,39 @@ def _flat_table(raw: dict[str, Any]) -> list[str]:
         f"| frames/s of 1 and of 16 environments (128x128, busy step) | {many['1']:.0f} and {many['16']:.0f} | |"
     )
     return rows
+
+
+def _steps_table(raw: dict[str, Any]) -> list[str]:
+    rows = [
+        "## What recording adds to a step",
+        "",
+        "Session and episodes alone, no pictures: 20 state and 8 action values, states of a robot and three cubes.",
+        "",
+        "| environments | median | mean | mean while episodes end | first step |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for count, figures in raw["session"].items():
+        cells = [f"{figures[key]:.2f} ms" for key in ("median_ms", "mean_ms", "mean_with_endings_ms", "first_ms")]
+        rows.append(f"| {count} | {' | '.join(cells)} |")
+    rows += [
+        "",
+        "The demo task with both cameras, in turns; own CPU: the process with all its threads, without the encoders.",
+        "",
+        "| environments | steps/s, not recorded | recorded | own CPU per step, not recorded | recorded |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for count, runs in raw["demo"].items():
+        plain, recorded = runs["plain"], runs["recorded"]
+        rows.append(
+            f"| {count} | {1e3 / plain['wall_ms']:.1f} | {1e3 / recorded['wall_ms']:.1f} | {plain['cpu_ms']:.1f} ms "
+            f"| {recorded['cpu_ms']:.1f} ms |"
+        )
+    return rows
+
+
+def _own_cpu(raw: dict[str, Any], count: str) -> float:
+    runs = raw["demo"][count]
+    return float(runs["recorded"]["cpu_ms"] / runs["plain"]["cpu_ms"])
 
 
 def _isaac_table(raw: dict[str, Any]) -> list[str]:

@@ -91,6 +91,8 @@ def measure(scene: Path, work: Path, scale: float) -> Iterator[tuple[str, Any]]:
     yield "quality", {name: _quality(folder, scene) for name, folder in folders.items()}
     yield "join", _joining(scene, work)
     yield "many", {str(count): _many(scene, work, count) for count in (1, 16)}
+    yield "session", {str(count): _steps("session", count) for count in (64, 1024)}
+    yield "demo", {str(count): _steps("demo", count) for count in (1, 16)}
     yield "isaac", {kind: _isaac_memory(kind) for kind in ("stream", "stock")}
 
 
@@ -105,6 +107,13 @@ def _rounds(scene: Path, work: Path, load: str, rounds: dict[str, int]) -> dict[
     for worker in workers.values():
         worker.stop()
     return runs
+
+
+def _steps(what: str, num_envs: int) -> Any:
+    _say(f"what recording adds to a step: {what}, {num_envs} environments")
+    command = [str(ROOT / "tests/host/python"), "-m", "bench.steps", what, str(num_envs)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
 
 
 def _isaac_memory(kind: str) -> dict[str, float]:
