@@ -60,6 +60,9 @@ class Recorder:
     def start(self, config: RecordingConfig, selection: Selection) -> dict[str, Any]:
         """Make ready to record ``selection``; return JSON-able facts about the environment."""
         self.reader = self._make_reader(self.env, selection)
+        # Nothing of a recording that broke off in the middle of a step belongs into this one.
+        self._staging = TensorStaging()
+        self._underway.clear()
         self._judge.start(config)
         facts = environment_facts(self.env, self.offer.task)
         return {**facts, LAYOUT: EpisodeLayout.of_selection(selection).to_json()}
