@@ -18,11 +18,11 @@ def steps(open_recorder):
     taken = []
 
     def watch(recorder):
-        manager = recorder.engine.driver.env.recorder_manager
+        manager = recorder.engine.env.recorder_manager
         record_pre_step = manager.record_pre_step
 
         def watching():
-            env = recorder.engine.driver.env
+            env = recorder.engine.env
             terms = env.obs_buf["policy"]
             taken.append(
                 {
@@ -134,7 +134,7 @@ def test_record_by_hand(open_recorder, steps, tmp_path):
     def broken(action):
         raise ValueError("the gears are stuck")
 
-    current().engine.driver.env.step = broken
+    current().engine.env.step = broken
     operator.kit.until(lambda: operator.status.state is SessionState.ERROR, 30, "the error")
     operator.look()
     assert "the gears are stuck" in operator.text("message")

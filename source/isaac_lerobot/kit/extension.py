@@ -21,7 +21,7 @@ import omni.kit.app
 from isaac_lerobot.kit.start_failure import StartFailure, explain
 
 if TYPE_CHECKING:
-    from isaac_lerobot.kit.app import Recorder
+    from isaac_lerobot.kit.app import RecorderApp
 
 _RETRY_PERIOD = 3.0
 """How often a start that failed is tried again [s]: a package may have been installed since."""
@@ -36,7 +36,7 @@ class RecorderExtension(omni.ext.IExt):  # type: ignore[misc]
         """Wait for the app to stand, then open the recorder."""
         manager = omni.kit.app.get_app().get_extension_manager()
         self._folder = Path(manager.get_extension_path(ext_id))
-        self._recorder: Recorder | None = None
+        self._recorder: RecorderApp | None = None
         self._failure: StartFailure | None = None
         self._next_try = 0.0
         self._waiting = carb.eventdispatcher.get_eventdispatcher().observe_event(
@@ -57,9 +57,9 @@ class RecorderExtension(omni.ext.IExt):  # type: ignore[misc]
         if self._waiting is None or time.monotonic() < self._next_try or not _app_stands():
             return
         try:
-            from isaac_lerobot.kit.app import Recorder
+            from isaac_lerobot.kit.app import RecorderApp
 
-            self._recorder = Recorder(self._folder)
+            self._recorder = RecorderApp(self._folder)
         except Exception as error:  # noqa: BLE001 - whatever it is, Kit would only log it and nobody would see a window
             self._next_try = time.monotonic() + _RETRY_PERIOD
             self._tell(error)

@@ -1,4 +1,4 @@
-"""``UpdateHost``: lets Kit's update loop drive a recording."""
+"""``UpdateLoop``: lets Kit's update loop drive a recording."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import carb.eventdispatcher
 import omni.kit.app
 
 
-class UpdateHost:
+class UpdateLoop:
     """Calls a driver's tick after Kit's updates, at most once per update.
 
     Stepping an environment may itself update the app, and every such nested update calls all observers again, this one
@@ -32,7 +32,7 @@ class UpdateHost:
             on_event=lambda _event: self._on_update(),
         )
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Stop ticking."""
         self._subscription = None
 

@@ -53,10 +53,12 @@ class Command:
     Attributes:
         label: What it is called on the panel, and in messages.
         states: In which states it makes sense.
+        needs_environment: Whether it does something to an environment, or to what is recorded of it.
     """
 
     label: ClassVar[str] = ""
     states: ClassVar[frozenset[SessionState]] = frozenset()
+    needs_environment: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class ListTasks(Command):
 
     label = "List tasks"
     states = _ANYWHERE
+    needs_environment = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Configure(Command):
 
     label = "Changing a setting"
     states = _ANYWHERE
+    needs_environment = False
 
     changes: Mapping[str, Any] = field(default_factory=dict)
 

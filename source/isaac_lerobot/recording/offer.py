@@ -142,6 +142,7 @@ class TaskOffer:
         success_term: The termination term that says whether the task is done, None where there is none.
         robot_type: Name of the robot asset, where it can be told.
         description: What the task is about, where it says so.
+        warnings: What whoever records it should know first, in sentences.
     """
 
     task: str
@@ -156,6 +157,7 @@ class TaskOffer:
     success_term: str | None = None
     robot_type: str | None = None
     description: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def has_success_term(self) -> bool:

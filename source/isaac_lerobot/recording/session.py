@@ -7,7 +7,7 @@ decides what is recorded, counted and kept.
 
 from __future__ import annotations
 
-import queue
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Session:
         self.config = config or RecordingConfig()
         self.state = SessionState.IDLE
         self.quit_requested = False
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._commands: deque[Command] = deque()
         self._ledger = Ledger("Choose a task and load it.")
         self._tasks: tuple[str, ...] = ()
         self._host: Host | None = None
@@ -80,12 +80,12 @@ class Session:
 
     def post(self, command: Command) -> None:
         """Queue a command; it is carried out between two steps. Safe from any thread."""
-        self._commands.put(command)
+        self._commands.append(command)
 
     @property
     def has_commands(self) -> bool:
         """Whether commands wait to be carried out. Safe from any thread."""
-        return not self._commands.empty()
+        return bool(self._commands)
 
     @property
     def status(self) -> Status:
@@ -134,12 +134,13 @@ class Session:
         self._notice_completed()
         self._go_on_afterwards(host)
         # A task is loaded at the next call, so that "Loading" can be drawn first; what was queued behind waits.
-        while self.state is not SessionState.LOADING:
-            try:
-                command = self._commands.get_nowait()
-            except queue.Empty:
-                return
-            self.carry_out(command, host)
+        while self._commands and self.state is not SessionState.LOADING:
+            self.carry_out(self._commands.popleft(), host)
+
+    def carry_out_settings(self, host: Host) -> None:
+        """Carry out queued commands that need no environment, up to the first that does; the others wait."""
+        while self._commands and not self._commands[0].needs_environment:
+            self.carry_out(self._commands.popleft(), host)
 
     def carry_out(self, command: Command, host: Host) -> None:
         """Carry out one command now."""

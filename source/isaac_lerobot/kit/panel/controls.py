@@ -31,6 +31,7 @@ class Controls:
                 self._reset = PushButton("recorder.reset", lambda: post(Reset()), style.PLAIN)
                 self._finish = PushButton("recorder.finish", lambda: post(Finish()), style.PRIMARY)
             self._hint = Text("recorder.hint", "hint", word_wrap=True, height=0)
+            self._warning = Text("recorder.warning", "hint", word_wrap=True, height=0)
 
     def show(self, view: View) -> None:
         """Bring the buttons up to date."""
@@ -42,3 +43,4 @@ class Controls:
         self._reset.show(view.reset)
         self._finish.show(view.finish)
         self._hint.show_if_any(view.hint)
+        self._warning.show_if_any(view.warning)

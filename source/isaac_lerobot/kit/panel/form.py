@@ -7,8 +7,8 @@ from typing import Any
 
 import omni.ui as ui
 
-from isaac_lerobot.kit.optional import enabled
 from isaac_lerobot.kit.panel import style
+from isaac_lerobot.kit.panel.folder_dialog import FolderDialog
 from isaac_lerobot.kit.panel.view import ButtonView, View
 from isaac_lerobot.kit.panel.widgets import Choice, Entry, Note, NumberEntry, PushButton, Switch, row, section
 from isaac_lerobot.recording import Command, Configure
@@ -21,8 +21,8 @@ class Form:
         def setter(name: str) -> Callable[[Any], None]:
             return lambda value: post(Configure({name: value}))
 
-        self._picker: Any = None
-        self._set_dataset = setter("dataset")
+        self._folder = ""
+        self._dialog = FolderDialog("Dataset folder", setter("dataset"))
         with section("Recording", "recorder.section.recording"):
             with row("Teleop device"):
                 self._device = Choice("recorder.teleop_device", setter("teleop_device"))
@@ -41,10 +41,11 @@ class Form:
                 ui.Label("0: until you finish", name="faint", elided_text=True)
         with section("Dataset", "recorder.section.dataset"):
             with row("Folder"):
-                self._dataset = Entry("recorder.dataset", self._set_dataset, "Folder to record into")
+                self._dataset = Entry("recorder.dataset", setter("dataset"), "Folder to record into")
                 self._browse = None
-                if enabled("omni.kit.window.filepicker"):
+                if FolderDialog.is_available():
                     self._browse = PushButton("recorder.browse", self._pick_folder, style.PLAIN, width=76)
+            self._dataset_help = Note("recorder.dataset_help")
             with row("Description"):
                 self._description = Entry(
                     "recorder.task_description", setter("task_description"), "What the robot does"
@@ -58,17 +59,16 @@ class Form:
         self._success.show("term" if view.success_by_term else "manual", view.settings_editable)
         self._success_help.show(view.success_help)
         self._num_demos.show(view.num_demos, view.settings_editable)
+        self._folder = view.dataset
         self._dataset.show(view.dataset, view.choices_editable)
+        self._dataset_help.show(view.dataset_help)
         self._description.show(view.task_description, view.settings_editable, view.task_description_default or None)
         if self._browse is not None:
             self._browse.show(ButtonView("Browse", view.choices_editable))
 
+    def destroy(self) -> None:
+        """Close what was opened beside the panel."""
+        self._dialog.destroy()
+
     def _pick_folder(self) -> None:
-        from omni.kit.window.filepicker import FilePickerDialog
-
-        def picked(_filename: str, folder: str) -> None:
-            self._picker.hide()
-            self._set_dataset(folder)
-
-        self._picker = FilePickerDialog("Dataset folder", apply_button_label="Choose", click_apply_handler=picked)
-        self._picker.show()
+        self._dialog.show(self._folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from isaac_lerobot.kit.optional import enabled
+from isaac_lerobot.kit.guest.host_app import has_extension
 
 
 class WindowMenu:
@@ -19,7 +19,7 @@ class WindowMenu:
 
     def __init__(self, title: str, is_shown: Callable[[], bool], show: Callable[[bool], None]) -> None:
         self._items: list[Any] = []
-        if not enabled("omni.kit.menu.utils"):
+        if not has_extension("omni.kit.menu.utils"):
             return
         from omni.kit.menu.utils import MenuItemDescription, add_menu_items
 

@@ -64,6 +64,7 @@ class Panel:
 
     def destroy(self) -> None:
         """Close the window for good."""
+        self._form.destroy()
         self._window.visible = False
         self._window.destroy()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from isaac_lerobot.errors import IsaacLeRobotError
 from isaac_lerobot.recording import (
@@ -110,6 +111,7 @@ class View:
     message: str
     message_severity: Severity
     hint: str
+    warning: str
 
     load: ButtonView
     close: ButtonView
@@ -143,6 +145,7 @@ class View:
     task_description: str
     task_description_default: str
     dataset: str
+    dataset_help: str
 
 
 _TONES = {
@@ -198,6 +201,7 @@ def view(status: Status) -> View:
         message=status.message.text,
         message_severity=status.message.severity,
         hint=missing or _device_problem(status),
+        warning=" ".join(offer.warnings) if offer is not None else "",
         load=button(OpenTask, "Load again" if offer and offer.task == config.task else "", only_if=bool(config.task)),
         close=button(CloseTask),
         list_tasks=button(ListTasks),
@@ -233,6 +237,7 @@ def view(status: Status) -> View:
         task_description=config.task_description,
         task_description_default=(offer.description or offer.task) if offer else "",
         dataset=str(config.dataset) if config.dataset else "",
+        dataset_help=_dataset_help(config.dataset),
     )
 
 
@@ -289,6 +294,13 @@ def _selection(status: Status) -> tuple[str, str]:
         size = f"{shape[1]}x{shape[0]}" if feature["dtype"] in ("video", "image") else "x".join(map(str, shape))
         listed.append(f"{name} ({size})")
     return missing, "\n".join(listed)
+
+
+def _dataset_help(dataset: Path | None) -> str:
+    """Where a folder lies that was not named in full: the app may have been started anywhere."""
+    if dataset is None or dataset.is_absolute():
+        return ""
+    return f"In full: {dataset.expanduser().absolute()}"
 
 
 def _cameras(status: Status) -> tuple[CameraRow, ...]:

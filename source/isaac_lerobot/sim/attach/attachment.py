@@ -22,6 +22,9 @@ from isaac_lerobot.sim.attach.script_env import ScriptEnv
 
 logger = logging.getLogger(__name__)
 
+_STILL_STEPPED = 1.0
+"""For how long after a step its script is taken to go on stepping [s]."""
+
 
 def attach(
     env: Any,
@@ -90,6 +93,7 @@ class Attachment:
             raise ConfigError(f"attach needs a mapping or a RecordingConfig, such as {{'dataset': …}}, got {config!r}.")
         self._config = RecordingConfig.from_mapping(config) if isinstance(config, Mapping) else config
         self._looked_at = False
+        self._stepped_at = float("-inf")
         self._host: ScriptEnv | None = ScriptEnv(
             getattr(env, "unwrapped", env), session, self.between_steps, self.closing
         )
@@ -98,6 +102,11 @@ class Attachment:
     def is_attached(self) -> bool:
         """Whether the environment is still being listened to."""
         return self._host is not None
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether the script steps the environment: it has just done so, or waits in a step while paused."""
+        return self._host is not None and time.monotonic() - self._stepped_at < _STILL_STEPPED
 
     def listens_to(self, env: Any) -> bool:
         """Whether this is the environment."""
@@ -113,6 +122,7 @@ class Attachment:
         host, session = self._host, self.session
         if host is None:
             return
+        self._stepped_at = time.monotonic()
         starting = self._start and self._strict
         try:
             if not self._looked_at:
@@ -127,6 +137,7 @@ class Attachment:
                     raise ConfigError(session.status.message.text)
             while session.state is SessionState.PAUSED:
                 host.idle()
+                self._stepped_at = time.monotonic()
                 host.carry_out_commands()
         except Exception as error:
             # The environment is somebody else's code and may raise anything; its script goes on without us, but for

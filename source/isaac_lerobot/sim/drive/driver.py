@@ -45,11 +45,18 @@ class Driver:
         session: The session to serve.
         launch: Returns a context manager in which an environment of the given configuration can be built; Isaac
             Lab's ``launch_simulation`` by default, which starts what the configuration needs.
+        may_step: Asked before each step; a step that may not be made now is tried again at a later tick.
     """
 
-    def __init__(self, session: Session, launch: Callable[[Any], AbstractContextManager[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        launch: Callable[[Any], AbstractContextManager[Any]] | None = None,
+        may_step: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.session = session
         self._launch = launch or _launch_simulation
+        self._may_step = may_step
         self._launched = ExitStack()
         self._env: Any = None
         self._recorder: Recorder | None = None
@@ -78,7 +85,7 @@ class Driver:
                 self._recorder.flush()
             self.session.carry_out_commands(self)
             self._post_events()
-            if self.session.state is not SessionState.RECORDING:
+            if self.session.state is not SessionState.RECORDING or not self._may_step():
                 return IDLE_WAIT
             if (wait := self._pace.remaining()) > 0:
                 return wait
@@ -100,11 +107,12 @@ class Driver:
         return IDLE_WAIT
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Close the environment and whatever was launched for it.
+        """Complete the dataset, close the environment and whatever was launched for it.
 
         Args:
             exit_code: What the process is going to end with: closing Kit may end it right here.
         """
+        self._guarded(lambda: self.session.quit(self))
         self._guarded(self.close)
         ending = SystemExit(exit_code) if exit_code else None
         with contextlib.suppress(SystemExit):

@@ -1,0 +1,107 @@
+"""``Question``: a small window in front of all others that wants one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import omni.ui as ui
+
+from isaac_lerobot.kit.panel import style
+from isaac_lerobot.kit.panel.view import ButtonView
+from isaac_lerobot.kit.panel.widgets import PushButton
+
+_WIDTH = 470
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the answers.
+
+    Attributes:
+        identifier: Of its button.
+        text: What it says.
+        look: How its button looks.
+        chosen: Called when it is chosen.
+    """
+
+    identifier: str
+    text: str
+    look: dict[str, Any]
+    chosen: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is asked.
+
+    Attributes:
+        title: Of the window.
+        text: One or a few sentences.
+        answers: From top to bottom.
+    """
+
+    title: str
+    text: str
+    answers: tuple[Answer, ...]
+
+
+class Question:
+    """The window; it is gone once an answer was chosen.
+
+    Args:
+        words: What is asked.
+    """
+
+    def __init__(self, words: Words) -> None:
+        flags = ui.WINDOW_FLAGS_NO_RESIZE | ui.WINDOW_FLAGS_NO_COLLAPSE | ui.WINDOW_FLAGS_MODAL
+        height = 96 + len(words.answers) * (style.BUTTON + style.GAP)
+        self._window: Any = ui.Window(words.title, width=_WIDTH, height=height, flags=flags)
+        self._window.frame.set_style(style.PANEL)
+        with self._window.frame, ui.ZStack():
+            ui.Rectangle(name="surface")
+            with ui.HStack():
+                ui.Spacer(width=12)
+                with ui.VStack(spacing=style.GAP):
+                    ui.Spacer(height=4)
+                    ui.Label(words.text, word_wrap=True, height=0, identifier="recorder.question")
+                    ui.Spacer()
+                    for answer in words.answers:
+                        self._build(answer)
+                    ui.Spacer(height=4)
+                ui.Spacer(width=12)
+
+    def close(self) -> None:
+        """Take the question back."""
+        window, self._window = self._window, None
+        if window is not None:
+            window.visible = False
+            window.destroy()
+
+    def _build(self, answer: Answer) -> None:
+        def clicked() -> None:
+            if self._window is not None:
+                self._window.visible = False  # destroyed later: this is called from within it
+            answer.chosen()
+
+        button = PushButton(answer.identifier, clicked, answer.look, height=style.BUTTON)
+        button.show(ButtonView(answer.text, enabled=True))
+
+
+def closing_while_recording(finish: Callable[[], None], discard: Callable[[], None]) -> Words:
+    """Return what is asked of whoever closes the app in the middle of an episode.
+
+    Args:
+        finish: Completes the dataset with the running episode, then closes the app.
+        discard: Completes it without.
+    """
+    return Words(
+        title="LeRobot Recorder is recording",
+        text="An episode is running. What is to become of it before the app closes? Saved episodes are kept anyhow.",
+        answers=(
+            Answer("recorder.leave_finish", "Keep it, finish the dataset, close", style.PRIMARY, finish),
+            Answer("recorder.leave_discard", "Discard it, finish the dataset, close", style.FAILURE, discard),
+            Answer("recorder.leave_stay", "Go on recording", style.PLAIN, lambda: None),
+        ),
+    )
