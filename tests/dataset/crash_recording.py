@@ -67,8 +67,7 @@ class CrashRecorder:
 
 
 def serve() -> None:
-    import recordings  # noqa: F401 - imported here once for all children
-
+    import dataset.recordings  # noqa: F401 - imported here once for all children
     from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
     # Looked for once for all children, too: that starts ffmpeg.
@@ -99,8 +98,7 @@ def serve() -> None:
 
 def _record(request: dict, log: Path) -> None:
     """Record an episode into a new dataset, or append another; never returns."""
-    from recordings import FEATURES, frame
-
+    from dataset.recordings import FEATURES, frame
     from isaac_lerobot.dataset import DatasetWriter
     from isaac_lerobot.dataset.disk import durable
 

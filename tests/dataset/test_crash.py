@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from crash_recording import LENGTHS, CrashRecorder
-from recordings import FEATURES, check_read, files_of, record
 
+from dataset.crash_recording import LENGTHS, CrashRecorder
+from dataset.recordings import FEATURES, check_read, files_of, record
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import FEATURES, check_read, files_of, frame, record
 
+from dataset.recordings import FEATURES, check_read, files_of, frame, record
 from isaac_lerobot.dataset import DatasetWriter, repair_dataset
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.format.statistics import PictureStatistics
@@ -312,7 +312,7 @@ def _with_path() -> dict[str, str]:
 _INTERRUPTED = """
 import signal, sys, threading, time
 from isaac_lerobot.dataset import DatasetWriter
-from recordings import FEATURES, record
+from dataset.recordings import FEATURES, record
 writer = DatasetWriter.create(sys.argv[1], 30, FEATURES, on_committed=lambda index: time.sleep(0.5))
 for episode in range(5):
     record(writer, episode, 3)

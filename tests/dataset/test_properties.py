@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recordings import picture
 
+from dataset.recordings import picture
 from isaac_lerobot.dataset import DatasetWriter, read_sidecar, repair_dataset
 
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int8", "uint8", "bool", "string")

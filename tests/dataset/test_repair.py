@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from recordings import FEATURES, NO_VIDEO, check_read, files_of, record
 
+from dataset.recordings import FEATURES, NO_VIDEO, check_read, files_of, record
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
 from isaac_lerobot.dataset.check import Severity, check_dataset
 from isaac_lerobot.dataset.disk import durable

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import FEATURES, check_pictures, frame, record
 
+from dataset.recordings import FEATURES, check_pictures, frame, record
 from isaac_lerobot.dataset import DatasetWriter, repair_dataset
 
 EPISODES = 1000

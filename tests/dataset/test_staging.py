@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import FEATURES, check_read, frame
 
+from dataset.recordings import FEATURES, check_read, frame
 from isaac_lerobot.dataset import DatasetWriter, read_sidecar
 from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 from isaac_lerobot.errors import FeatureError
@@ -22,9 +22,9 @@ def test_cpu_tensors(tmp_path, lerobot):
     source = Path(__file__).parents[2] / "source"
     script = f"""
 import sys
-sys.path[:0] = {[str(source), str(Path(__file__).parent)]!r}
+sys.path[:0] = {[str(source), str(Path(__file__).parents[1])]!r}
 import torch
-from recordings import *
+from dataset.recordings import *
 from isaac_lerobot.errors import FeatureError
 with DatasetWriter.create({str(root)!r}, 30, FEATURES) as writer:
     episode = writer.begin_episode("do it")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import FEATURES, NO_VIDEO, check_pictures, check_read, files_of, frame, picture, record
 
+from dataset.recordings import FEATURES, NO_VIDEO, check_pictures, check_read, files_of, frame, picture, record
 from isaac_lerobot.dataset import (
     DatasetReader,
     DatasetWriter,
@@ -539,10 +539,10 @@ def test_importing_is_light_and_recording_never_needs_pandas_or_torch(tmp_path):
     source = Path(__file__).parents[2] / "source"
     script = f"""
 import sys
-sys.path[:0] = {[str(source), str(Path(__file__).parent)]!r}
+sys.path[:0] = {[str(source), str(Path(__file__).parents[1])]!r}
 import isaac_lerobot.dataset
 assert not {{"numpy", "pyarrow", "imageio_ffmpeg"}} & set(sys.modules)
-from recordings import *
+from dataset.recordings import *
 with DatasetWriter.create({str(tmp_path / "set")!r}, 30, FEATURES, attributes={{"a": 1}}) as writer:
     for episode in range(2):
         record(writer, episode, 300, arrays={{"a": np.zeros(2)}})
@@ -563,7 +563,7 @@ assert not loaded, loaded
 def test_an_episode_saved_without_close_reaches_the_disk(tmp_path, lerobot):
     script = f"""
 import sys; sys.path[:0] = {sys.path!r}
-from recordings import *
+from dataset.recordings import *
 record(DatasetWriter.create({str(tmp_path / "set")!r}, 30, FEATURES), 0, 50)
 """
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from panel_operator import WINDOW, Operator
 
 from host.kit_host import APP_VARIABLE, RECORDER, KitHost
+from kit.panel_operator import WINDOW, Operator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

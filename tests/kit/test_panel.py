@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from panel_operator import WINDOW
-
 from isaac_lerobot.recording import SessionState, Severity
+from kit.panel_operator import WINDOW
 
 TASK = "Isaac-LeRobot-Pick-Cube-v0"
 

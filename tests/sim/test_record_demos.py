@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from impatient_task import TASK_ID as IMPATIENT
 
 from isaac_lerobot.app.demo_task import TASK_ID
 from isaac_lerobot.app.record_demos import run_record_demos
@@ -22,18 +21,19 @@ from isaac_lerobot.dataset.check import check_dataset
 from isaac_lerobot.errors import ConfigError, DeviceError
 from isaac_lerobot.recording import RecordingConfig
 from isaac_lerobot.sim.env.tasks import load_env_cfg
+from sim.impatient_task import TASK_ID as IMPATIENT
 
 COMMAND = [sys.executable, "-m", "isaac_lerobot"]
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command as from a shell: Isaac Lab's launcher flags load Kit's kernel, which these tests can do without."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment)
 
 
 def record(*words: str | Path) -> None:
-    fixed = ["--task", IMPATIENT, "--task_packages", "impatient_task", "--teleop_device", "scripted"]
+    fixed = ["--task", IMPATIENT, "--task_packages", "sim.impatient_task", "--teleop_device", "scripted"]
     done = run("record-demos", *fixed, "--step_hz", "0", "--seed", "3", *words)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Manual reset ignored" in done.stdout + done.stderr
@@ -90,7 +90,7 @@ def test_hdf5_by_isaac_labs_own_handler(hdf5_demos):
 
 def test_the_hdf5_file_is_converted_and_played_back(hdf5_demos, tmp_path):
     assert run("convert", hdf5_demos, tmp_path / "converted").returncode == 0
-    played = run("replay", tmp_path / "converted", "--task_packages", "impatient_task", "--validate")
+    played = run("replay", tmp_path / "converted", "--task_packages", "sim.impatient_task", "--validate")
     assert played.returncode == 0, played.stderr[-2000:]
     assert "recorded success, replayed success" in played.stdout
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recordings import run, session_for
 
 from isaac_lerobot.app import cli
 from isaac_lerobot.app.demo_task import TASK_ID
@@ -19,6 +18,7 @@ from isaac_lerobot.errors import DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording import SessionState
 from isaac_lerobot.sim.drive.driver import Driver
 from isaac_lerobot.sim.drive.replay import Replay
+from sim.recordings import run, session_for
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,15 @@ import threading
 
 import pytest
 import torch
-from counter_task import TASK_ID as COUNTER
-from counter_task import expected_action
-from lever import Lever, add_lever
 
 from isaac_lerobot.app.demo_task import TASK_ID as PICK_CUBE
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices import EventQueue, TeleopEvent, available_devices, make_source
 from isaac_lerobot.sim.drive.devices.action_range import action_range
 from isaac_lerobot.sim.drive.devices.wander import LEG_STEPS
+from sim.counter_task import TASK_ID as COUNTER
+from sim.counter_task import expected_action
+from sim.lever import Lever, add_lever
 
 WITHOUT_PICTURES = {
     "scene.front": None,

@@ -13,11 +13,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from demo_files import ENV_ARGS, FPS, HEIGHT, WIDTH, demo, flat, picture, write_file, wxyz
 
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.check import check_dataset
 from lerobot_reader import LerobotReader
+from tools.demo_files import ENV_ARGS, FPS, HEIGHT, WIDTH, demo, flat, picture, write_file, wxyz
 
 COMMAND = [sys.executable, "-m", "isaac_lerobot", "convert"]
 PICTURE_ERROR = 6.0

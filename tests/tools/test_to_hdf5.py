@@ -7,9 +7,9 @@ import json
 import h5py
 import numpy as np
 import pytest
-from demo_files import ENV_ARGS, HEIGHT, WIDTH, demo, flat, picture, write_file, wxyz
 
 from isaac_lerobot.dataset import DatasetWriter
+from tools.demo_files import ENV_ARGS, HEIGHT, WIDTH, demo, flat, picture, write_file, wxyz
 
 PICTURE_ERROR = 6.0
 
