@@ -28,6 +28,7 @@ lint: setup ## Style, types and the floors of the house
 	$(TOOLS)/ruff check source tests
 	$(TOOLS)/ruff format --check source tests
 	$(TOOLS)/mypy
+	$(TOOLS)/mypy --platform win32
 	$(TOOLS)/lint-imports --no-cache
 
 $(FOLDERS:%=test-%): test-%: setup
@@ -52,7 +53,7 @@ lock: setup ## Resolve the newest versions into the locks (LOCK_ARGS="--upgrade"
 	cd tests/host/locks && PATH="$(CURDIR)/.uv/bin:$$PATH" && \
 	    $(LOCK) $(LOCK_ARGS) --override sim-overrides.txt sim.in --output-file sim.lock && \
 	    $(LOCK) $(LOCK_ARGS) lerobot.in --output-file lerobot.lock && \
-	    $(LOCK) $(LOCK_ARGS) --resolution lowest-direct --extra convert ../../../pyproject.toml oldest.in \
+	    $(LOCK) --upgrade --resolution lowest-direct --extra convert ../../../pyproject.toml oldest.in \
 	        --output-file oldest.lock
 
 clean: ## Remove what was built and measured; datasets and environments stay

@@ -100,8 +100,8 @@ def test_a_folder_without_a_dataset_is_a_sentence_not_a_traceback(tmp_path, caps
 
 
 @pytest.mark.parametrize("argv", [["check"], ["repair", "--dry-run"], ["compact"]])
-def test_dataset_tools_need_numpy_pyarrow_and_imageio_alone(dataset, argv):
-    result = run([*only("numpy pyarrow imageio_ffmpeg imageio"), *argv, str(dataset)])
+def test_dataset_tools_need_numpy_pyarrow_imageio_and_pillow_alone(dataset, argv):
+    result = run([*only("numpy pyarrow imageio_ffmpeg imageio PIL"), *argv, str(dataset)])
     assert result.returncode == 0, result.stderr
 
 

@@ -106,7 +106,7 @@ def extra_schema(features: Mapping[str, Feature], shapes: Mapping[str, tuple[int
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays to an ``.npz`` file. Names may hold ``/``."""
     with path.open("wb") as file:
-        np.savez(file, **{_member_name(name): value for name, value in arrays.items()})
+        np.savez(file, **{_member_name(name): value for name, value in arrays.items()})  # type: ignore[arg-type]
 
 
 def _extra_from_field(column: pa.Field) -> Feature:

@@ -130,10 +130,10 @@ def _decode(arguments: list[str], form: PictureFormat, where: Path, *, strictly:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 bufsize=0,
+                **ffmpeg.APART,
             )
         except OSError as error:
-            raise DatasetError(f"ffmpeg cannot be started to decode {where}: {error}. Run `pip install "
-                               "'imageio[ffmpeg]'`, or set IMAGEIO_FFMPEG_EXE to an ffmpeg.") from error  # fmt: skip
+            raise DatasetError(f"ffmpeg cannot be started to decode {where}: {error}.") from error
         assert process.stdout is not None
         try:
             while (picture := _read_picture(process.stdout, form)) is not None:

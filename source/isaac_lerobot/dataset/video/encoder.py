@@ -7,16 +7,18 @@ dropped, so that picture k always belongs to row k.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,8 +237,7 @@ class VideoStream:
             stderr=self._said,
             bufsize=0,
             env=os.environ | {"SVT_LOG": "1"},
-            # Ctrl-C in the terminal is for the recorder, which then ends its encoders in order.
-            start_new_session=True,
+            **ffmpeg.APART,
         )
         _widen(process)
         return process
@@ -268,19 +269,19 @@ class VideoStream:
         process.wait()
 
 
-def _memory_file() -> BinaryIO:
-    """Return a file for what ffmpeg says, which can be written when the disk is full."""
-    if hasattr(os, "memfd_create"):
+def _memory_file() -> IO[bytes]:
+    """Return a file for what ffmpeg says, on Linux one that can be written when the disk is full."""
+    if sys.platform == "linux":
         return os.fdopen(os.memfd_create("ffmpeg"), "w+b")
-    return tempfile.TemporaryFile("w+b")
+    else:
+        return tempfile.TemporaryFile("w+b")
 
 
 def _widen(process: subprocess.Popen[bytes]) -> None:
     """Let a whole small frame fit into the pipe: fewer switches between the feeding thread and ffmpeg."""
-    try:
+    if sys.platform == "linux":
         import fcntl
 
         assert process.stdin is not None
-        fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    except (ImportError, AttributeError, OSError):
-        pass
+        with contextlib.suppress(OSError):  # more than an ordinary user may have
+            fcntl.fcntl(process.stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)

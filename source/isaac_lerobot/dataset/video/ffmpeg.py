@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from isaac_lerobot.errors import EncoderError
+from isaac_lerobot.errors import EncoderError, install_line
+
+if sys.platform == "win32":
+    APART: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+else:
+    APART: dict[str, Any] = {"start_new_session": True}
+"""How a process is started so that Ctrl+C in the terminal is for the recorder, which ends its encoders in order."""
 
 
 def find_ffmpeg() -> str:
@@ -29,8 +36,7 @@ def find_ffmpeg() -> str:
         executable = str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as error:
         raise EncoderError(
-            f"There is no ffmpeg ({error}). Install it with `pip install imageio[ffmpeg]`, "
-            "or name one in IMAGEIO_FFMPEG_EXE."
+            f"There is no ffmpeg ({error}). Run: {install_line('imageio[ffmpeg]')}   or name one in IMAGEIO_FFMPEG_EXE."
         ) from error
     if not Path(executable).is_file():
         raise EncoderError(f"The ffmpeg of imageio-ffmpeg is gone from {executable}. Reinstall imageio[ffmpeg].")
@@ -64,9 +70,8 @@ def run(arguments: list[str], content: bytes = b"", timeout_s: float | None = No
     """
     try:
         done = subprocess.run(
-            command(*arguments), input=content, capture_output=True, timeout=timeout_s, check=False,
-            start_new_session=True,
-        )  # fmt: skip
+            command(*arguments), input=content, capture_output=True, timeout=timeout_s, check=False, **APART
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode == 0:
