@@ -81,6 +81,7 @@ RECORDING = Status(
     success_steps=4,
     counts=Counts(saved=181, succeeded=176, failed=5, discarded=12),
     progress=176,
+    target=200,
     dataset=Path("/data/lerobot/pick_cube"),
     dataset_episodes=181,
     steps_per_second=29.7,
@@ -108,7 +109,7 @@ def stills() -> dict[str, Status]:
     ready = change(
         RECORDING,
         state=SessionState.READY,
-        message=Message("Loaded. Choose what to record, then press Record."),
+        message=Message("Isaac-LeRobot-Pick-Cube-v0 is loaded."),
         selection_locked=False,
         episode_frames=0,
         episode_seconds=0.0,

@@ -28,7 +28,6 @@ from isaac_lerobot.recording import (
     Severity,
     Start,
 )
-from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.export import Export
 from recording.paper_host import PaperHost
 
@@ -388,18 +387,6 @@ def test_export_none_with_a_target_is_refused(config):
     session, host = opened(config.changed({"export": "none", "num_demos": 1}))
     assert "num_demos" in do(session, host, Start()).message.text
     assert session.state is SessionState.READY
-
-
-def test_a_recording_by_itself_starts_every_episode_without_continuous(config):
-    session = Session(config.changed({"continuous": False, "num_demos": 2}))
-    host = PaperHost(session)
-    recording = AutomaticRecording(session)
-    deadline = time.monotonic() + 30
-    while (done := recording.advance()) is None and time.monotonic() < deadline:
-        host.tick(2)
-        session.end({0: Outcome.SUCCESS})
-    assert done is True
-    assert session.status.counts.saved == 2
 
 
 def test_environments_whose_episode_was_dropped_are_reset_before_the_next_recording(config):

@@ -7,6 +7,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import isaac_lerobot
 from isaac_lerobot.app.exit_codes import INTERRUPTED
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = _parser(argv).parse_args(argv)
+        args = _parse(argv)
         logging.basicConfig(level=logging.DEBUG if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
         code: int = args.run(args)
     except IsaacLeRobotError as error:
@@ -53,9 +54,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser(argv)
+    args: argparse.Namespace
+    args, rest = parser.parse_known_args(argv)
+    if rest and "overrides" in args:
+        from isaac_lerobot.recording.config import is_override
+
+        args.overrides = [*args.overrides, *(word for word in rest if is_override(word))]
+        rest = [word for word in rest if not is_override(word)]
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that does not mind how the words of an option are joined: ``--dry_run`` or ``--dry-run``."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See :meth:`argparse.ArgumentParser.parse_known_args`."""
+        spelling = {flag.replace("-", "_"): flag for flag in self._option_string_actions}
+        words: list[str] = []
+        for word in sys.argv[1:] if args is None else args:
+            if words and words[-1] == "--kit_args" and word.startswith("-"):
+                words[-1] += f"={word}"  # argparse would take the value for an option
+                continue
+            flag, equals, value = word.partition("=")
+            words.append(spelling.get(flag.replace("-", "_"), flag) + equals + value)
+        return super().parse_known_args(words, namespace)
+
+
+def _parser(argv: Sequence[str]) -> CommandParser:
     """Make the parser. Only the command that was asked for is imported: a dataset is checked without a simulator."""
-    parser = argparse.ArgumentParser(prog="isaac-lerobot", description=isaac_lerobot.__doc__)
+    parser = CommandParser(prog="isaac-lerobot", description=isaac_lerobot.__doc__)
     parser.add_argument("--version", action="version", version=isaac_lerobot.__version__)
     parser.add_argument("--verbose", action="store_true", help="Log what happens inside.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

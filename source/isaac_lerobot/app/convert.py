@@ -20,7 +20,7 @@ HDF5_SUFFIXES = (".hdf5", ".h5")
 def add_convert_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``convert``; those that a recording has too have its names."""
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="IN.hdf5 [IN2.hdf5 …] OUT, or IN OUT.hdf5.")
-    parser.add_argument("--success-only", "--success_only", action="store_true", help="Leave out all but successes.")
+    parser.add_argument("--success_only", action="store_true", help="Leave out all but successes.")
     parser.add_argument("--overwrite", action="store_true", help="Replace what is there instead of continuing it.")
     group = parser.add_argument_group("to a LeRobot dataset")
     group.add_argument(

@@ -29,7 +29,7 @@ def run_check(args: argparse.Namespace) -> int:
 def add_repair_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``repair``."""
     _add_root(parser)
-    parser.add_argument("--dry-run", action="store_true", help="Say what would be done and do nothing.")
+    parser.add_argument("--dry_run", action="store_true", help="Say what would be done and do nothing.")
     parser.set_defaults(run=run_repair)
 
 

@@ -3,22 +3,175 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from isaac_lerobot.app.extension_folder import presets_folder
-from isaac_lerobot.app.launcher import require_isaac_lab
+from isaac_lerobot.app.launcher import (
+    add_launcher_flags,
+    check_runtime,
+    launch_with,
+    launcher_arguments,
+    require_isaac_lab,
+)
 from isaac_lerobot.app.options import add_recording_options, recording_config
+from isaac_lerobot.errors import ConfigError, DeviceError, nearest
+from isaac_lerobot.recording import ExportRule, RecordingConfig, Session, Status, SuccessMode
+from isaac_lerobot.recording.automatic import AutomaticRecording, Keys
+from isaac_lerobot.recording.offer import find_success_term
 
 
 def add_record_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for everything a recording can be told."""
-    add_recording_options(parser)
+    """Add an option for everything a recording can be told, and Isaac Lab's launcher flags."""
+    add_recording_options(parser, without={"device"})
+    add_launcher_flags(parser)
     parser.set_defaults(run=run_record)
 
 
 def run_record(args: argparse.Namespace) -> int:
-    """Record until the target is reached; see :func:`.script_host.record` for the exit code."""
+    """Record until the target is reached; see :func:`.loop.run` for the exit code."""
     config = recording_config(args, presets_folder())
-    require_isaac_lab()
-    from isaac_lerobot.app.script_host import record
+    return record(config, args)
 
-    return record(config)
+
+def record(
+    config: RecordingConfig,
+    args: argparse.Namespace,
+    keys: Keys | None = None,
+    completed: Callable[[Status], None] = lambda status: None,
+) -> int:
+    """Record until the target is reached; see :func:`.loop.run` for the exit code.
+
+    Everything that can be told before the environment is built is told before.
+
+    Args:
+        config: What to record.
+        args: Isaac Lab's launcher flags.
+        keys: Chooses what is recorded if the configuration names nothing. None: it has to.
+        completed: Called once the dataset is complete.
+
+    Raises:
+        ConfigError: An option is missing.
+        TaskError: There is no such task, or it lacks what was asked of it.
+        DeviceError: The teleop device cannot be used here.
+    """
+    _require_options(config)
+    require_isaac_lab()
+    from isaac_lerobot.app import loop
+    from isaac_lerobot.sim.drive.driver import Driver
+    from isaac_lerobot.sim.env.preview import check_choice, term_keys
+    from isaac_lerobot.sim.env.tasks import load_env_cfg
+
+    with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab says what it parses; it will be parsed once more
+        env_cfg = load_env_cfg(config)
+    config = config.changed(_chosen_by_task(config, env_cfg))
+    if keys is None and not config.state_keys and not config.observation_keys:
+        raise ConfigError(
+            "Give --state_keys or --observation_keys: what to record besides actions and pictures. "
+            f"{config.task} has: {', '.join(term_keys(env_cfg)) or 'nothing'}."
+        )
+    if keys is None or config.state_keys or config.observation_keys:
+        check_choice(config, env_cfg)
+    config = config.changed({"teleop_device": choose_device(env_cfg, config, has_window=_asks_for_window(args))})
+    check_runtime(env_cfg, config.task, launcher_arguments(args, config, env_cfg))
+    _warn_of_endless(config, env_cfg)
+
+    session = Session(config)
+    driver = Driver(session, _launch(config, args))
+    recording = AutomaticRecording(session, keys=keys, starts_paused=_waits_for_start(config, args))
+    return loop.run(session, driver, recording, completed)
+
+
+def _chosen_by_task(config: RecordingConfig, env_cfg: Any) -> dict[str, Any]:
+    """Return what a task's recorder configuration says of a recording, where nobody else has said it."""
+    said = {
+        "state_keys": "state_observation_keys",
+        "observation_keys": "observation_keys_to_record",
+        "task_description": "task_description",
+    }
+    recorders = getattr(env_cfg, "recorders", None)
+    found = {field: getattr(recorders, name, None) for field, name in said.items()}
+    if config.state_keys or config.observation_keys:
+        found |= {"state_keys": None, "observation_keys": None}
+    return {field: value for field, value in found.items() if value and not getattr(config, field)}
+
+
+def choose_device(env_cfg: Any, config: RecordingConfig, *, has_window: bool) -> str:
+    """Return the device to use: the one asked for, else Isaac Teleop where the task has it, else the keyboard.
+
+    Args:
+        env_cfg: The task's configuration.
+        config: The recording.
+        has_window: Whether a window will be there once the simulation is launched.
+
+    Raises:
+        DeviceError: There is no such device, or it cannot be used here; says what can.
+    """
+    from isaac_lerobot.sim.drive.devices import available_devices
+    from isaac_lerobot.sim.drive.devices.window import missing_window
+
+    name = config.teleop_device
+    if "teleop_device" not in config.model_fields_set and getattr(env_cfg, "isaac_teleop", None) is not None:
+        name = "isaac_teleop"
+    offers = {offer.name: offer for offer in available_devices(env_cfg, config.task)}
+    if name not in offers:
+        raise DeviceError(f"There is no teleop device '{name}' for {config.task}. {nearest(name, offers)}")
+    offer = offers[name]
+    waits_for_window = bool(offer.reason) and offer.reason == missing_window()
+    if offer.available or (waits_for_window and has_window):
+        return name
+    usable = ", ".join(known.name for known in offers.values() if known.available)
+    hint = " Start with --viz kit to get a window." if waits_for_window else ""
+    raise DeviceError(f"The teleop device '{name}' {offer.reason}.{hint} What can be used here: {usable}.")
+
+
+def _require_options(config: RecordingConfig) -> None:
+    if not config.task:
+        raise ConfigError("Give --task ID. `isaac-lerobot tasks` lists the tasks.")
+    if config.dataset is None and config.export is not ExportRule.NONE:
+        raise ConfigError("Give --dataset_file ROOT: the folder to record into. To practise: --export none.")
+    if config.export is ExportRule.NONE and (config.num_demos or config.until):
+        raise ConfigError("With --export none no demo would ever count. Leave --num_demos and --until out to practise.")
+
+
+def _warn_of_endless(config: RecordingConfig, env_cfg: Any) -> None:
+    from isaac_lerobot.sim.env.preview import termination_terms
+
+    success_term = find_success_term(config.task, termination_terms(env_cfg), config.success_term)
+    judged = config.success is SuccessMode.TERM and success_term is not None
+    if judged and (config.num_demos or config.until) and config.teleop_device in ("zero", "random"):
+        print(
+            f"Warning: only successes count as demos here, and '{config.teleop_device}' hardly ever has one. With "
+            "--success manual every episode counts.",
+            file=sys.stderr,
+        )
+
+
+def _launch(config: RecordingConfig, args: argparse.Namespace) -> Callable[[Any], Any]:
+    """Return a function that launches an environment's configuration, without cameras where a headset needs the GPU."""
+    launch = launch_with(args, config)
+
+    def launch_it(env_cfg: Any) -> Any:
+        if getattr(args, "xr", False) and not config.cameras:
+            from isaaclab_teleop import remove_camera_configs
+
+            remove_camera_configs(env_cfg)
+            with contextlib.suppress(AttributeError):
+                env_cfg.sim.render.antialiasing_mode = "DLSS"
+        return launch(env_cfg)
+
+    return launch_it
+
+
+def _waits_for_start(config: RecordingConfig, args: argparse.Namespace) -> bool:
+    """Whether recording begins only when the operator says so: one puts on a headset first."""
+    return bool(getattr(args, "xr", False)) or config.teleop_device in ("isaac_teleop", "handtracking")
+
+
+def _asks_for_window(args: argparse.Namespace) -> bool:
+    """Whether the launcher flags ask for a window, or a stream that stands for one."""
+    visualizers: Sequence[str] = getattr(args, "visualizer", None) or ()
+    return "kit" in visualizers or getattr(args, "livestream", -1) > 0

@@ -1,82 +1,76 @@
-"""``isaac-lerobot record-demos``: Isaac Lab's ``record_demos.py`` with the same flags, into HDF5 or LeRobot."""
+"""``isaac-lerobot record-demos``: ``record`` with the flags and defaults of Isaac Lab's ``record_demos.py``."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from isaac_lerobot.app.launcher import add_launcher_flags, asked_device, require_isaac_lab
-from isaac_lerobot.app.record_demos_setup import asks_for_window, choose_device
+from isaac_lerobot.app.extension_folder import presets_folder
+from isaac_lerobot.app.options import recording_config
+from isaac_lerobot.app.record import add_record_options, record
+from isaac_lerobot.errors import ConfigError
+from isaac_lerobot.recording import RecordingConfig, Status, TaskOffer
 
-DEFAULT_FILE = Path("./datasets/dataset.hdf5")
+DEFAULTS: dict[str, Any] = {"dataset": Path("./datasets/dataset.hdf5"), "step_hz": 30, "export": "succeeded"}
+"""What Isaac Lab's script does where nothing is said, and ``record`` does otherwise."""
 
 
 def add_record_demos_options(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of Isaac Lab's ``record_demos.py`` with their defaults, and a few of our own."""
-    parser.add_argument("--task", required=True, metavar="ID", help="Name of the task.")
+    """Add the options of ``record``, and Isaac Lab's that it does not have."""
+    add_record_options(parser)
     parser.add_argument(
-        "--teleop_device",
-        metavar="NAME",
-        help="keyboard, spacemouse, gamepad, handtracking, a device that the task names, or scripted. Unset: "
-        "IsaacTeleop where the task is set up for it, else keyboard.",
+        "--lerobot_format",
+        action="store_true",
+        help="Leave it at the LeRobot dataset. Without: make an HDF5 file of it in the end.",
     )
-    parser.add_argument(
-        "--dataset_file", type=Path, default=DEFAULT_FILE, metavar="FILE", help=f"Default: {DEFAULT_FILE}."
-    )
-    parser.add_argument(
-        "--lerobot_format", action="store_true", help="Write a LeRobot dataset; .hdf5 becomes .lerobot."
-    )
-    parser.add_argument("--step_hz", type=int, default=30, metavar="HZ", help="Steps per second. Default: 30.")
-    parser.add_argument("--num_demos", type=int, default=0, metavar="N", help="Demos to record. 0: until stopped.")
-    parser.add_argument(
-        "--num_success_steps", type=int, default=10, metavar="N", help="Steps for which success must hold. Default: 10."
-    )
-    parser.add_argument(
-        "--reset_sim_buffer_each_episode",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="Reset the simulation, and not only the scene, before each episode. Default: yes.",
-    )
-    own = parser.add_argument_group("besides record_demos.py")
-    own.add_argument("--task_packages", nargs="*", default=[], metavar="NAME", help="Modules that register tasks.")
-    own.add_argument("--overwrite", action="store_true", help="Replace what is there. A LeRobot dataset is continued.")
-    own.add_argument("--seed", type=int, metavar="N", help="Seed of the environment.")
-    lerobot = parser.add_argument_group("with --lerobot_format")
-    lerobot.add_argument("--state_keys", nargs="*", default=[], metavar="KEY", help="Terms of observation.state.")
-    lerobot.add_argument("--observation_keys", nargs="*", default=[], metavar="KEY", help="Further terms to record.")
-    lerobot.add_argument("--cameras", nargs="*", metavar="NAME", help="Cameras to record. Unset: all.")
-    lerobot.add_argument("--task_description", default="", metavar="TEXT", help="What the robot does, in words.")
-    add_launcher_flags(parser)
     parser.set_defaults(run=run_record_demos)
 
 
 def run_record_demos(args: argparse.Namespace) -> int:
-    """Record; return the exit code: 0 done, 1 could not be done, 130 after Ctrl+C."""
+    """Record; see :func:`.loop.run` for the exit code."""
     from isaac_lerobot.tools.dependencies import check_installed
 
+    config = recording_config(args, presets_folder(), DEFAULTS)
+    assert config.dataset is not None
     if args.lerobot_format:
-        check_installed(["numpy", "pyarrow", "imageio_ffmpeg"], "Recording in LeRobot format")
-    else:
-        check_installed(["h5py"], "Recording to HDF5")
-    require_isaac_lab()
-    from isaac_lerobot.recording import RecordingConfig
-    from isaac_lerobot.sim.env.tasks import load_env_cfg
+        return record(config.changed({"dataset": dataset_path(config.dataset, ".lerobot")}), args, default_keys)
+    check_installed(["h5py"], "Recording to HDF5")
+    file = dataset_path(config.dataset, ".hdf5")
+    if file.exists() and not config.overwrite:
+        raise ConfigError(f"{file} exists already. Choose another --dataset_file, or give --overwrite to replace it.")
+    config = config.changed({"dataset": dataset_path(config.dataset, ".lerobot")})
+    return record(config, args, default_keys, lambda status: _make_hdf5(status, file))
 
-    config = RecordingConfig.from_mapping(
-        {
-            "task": args.task,
-            "task_packages": args.task_packages,
-            "device": asked_device(args),
-            "seed": args.seed,
-        },
-        origin="command line",
+
+def default_keys(config: RecordingConfig, offer: TaskOffer) -> Mapping[str, Any]:
+    """Return changes of the configuration: everything of the policy group, where nobody has named keys."""
+    if config.state_keys or config.observation_keys:
+        return {}
+    vectors = [term.key for term in offer.terms if not term.is_image]
+    vectors = [key for key in vectors if key.startswith("policy/")] or vectors
+    state = [key for key in offer.suggested_state_keys if key in vectors]
+    if not state:
+        return {"state_keys": tuple(vectors)}
+    return {"state_keys": tuple(state), "observation_keys": tuple(key for key in vectors if key not in state)}
+
+
+def dataset_path(path: Path, suffix: str) -> Path:
+    """Return a path with a format's suffix: ``.hdf5`` becomes ``.lerobot`` and the other way round."""
+    path = path.expanduser()
+    is_named_by_format = path.suffix in (".hdf5", ".h5", ".lerobot")
+    return path.with_suffix(suffix) if is_named_by_format else path.with_name(path.name + suffix)
+
+
+def _make_hdf5(status: Status, file: Path) -> None:
+    from isaac_lerobot.dataset import DatasetReader
+    from isaac_lerobot.tools.to_hdf5 import convert_back
+
+    if status.dataset is None:
+        return
+    written = convert_back(
+        DatasetReader(status.dataset), file, success_only=True, overwrite=True, on_frames=lambda count: None
     )
-    env_cfg = load_env_cfg(config)
-    device = choose_device(env_cfg, args.task, args.teleop_device, has_window=asks_for_window(args))
-    if args.lerobot_format:
-        from isaac_lerobot.app.record_demos_lerobot import record_to_lerobot
-
-        return record_to_lerobot(args, env_cfg, device)
-    from isaac_lerobot.app.record_demos_hdf5 import record_to_hdf5
-
-    return record_to_hdf5(args, env_cfg, device)
+    print(f"{written} successful demonstrations in {file}, made of {status.dataset}", file=sys.stderr)

@@ -8,8 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isaac_lerobot.app.launcher import add_launcher_flags, asked_device, require_isaac_lab, run_launched
+from isaac_lerobot.app.launcher import (
+    add_launcher_flags,
+    check_runtime,
+    launcher_arguments,
+    require_isaac_lab,
+    run_launched,
+)
+from isaac_lerobot.app.options import accept_overrides
 from isaac_lerobot.errors import DatasetError, TaskError
+from isaac_lerobot.recording import RecordingConfig
 
 if TYPE_CHECKING:
     from isaac_lerobot.dataset import DatasetReader
@@ -21,7 +29,7 @@ TOLERANCE = 0.01
 
 def add_replay_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``replay``."""
-    parser.add_argument("root", type=Path, metavar="DATASET", help="Folder of the dataset.")
+    parser.add_argument("root", type=Path, metavar="ROOT", help="Folder of the dataset.")
     parser.add_argument("--episode", type=int, nargs="*", metavar="N", help="Episodes to play. Unset: all.")
     parser.add_argument("--task", metavar="ID", help="Task to play in. Unset: the one the dataset names.")
     parser.add_argument("--task_packages", nargs="*", default=[], metavar="NAME", help="Modules that register tasks.")
@@ -37,6 +45,7 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--step_hz", type=float, default=0.0, metavar="HZ", help="Wall-clock steps per second. 0: as fast as possible."
     )
+    accept_overrides(parser)
     add_launcher_flags(parser)
     parser.set_defaults(run=run_replay)
 
@@ -53,8 +62,15 @@ def run_replay(args: argparse.Namespace) -> int:
     episodes = list(range(dataset.num_episodes)) if args.episode is None else args.episode
     for index in episodes:
         dataset.episode(index)
-    env_cfg = _env_cfg(args, dataset)
-    return run_launched(env_cfg, args, lambda: _play_all(args, dataset, episodes, env_cfg))
+    require_isaac_lab()
+    from isaac_lerobot.sim.env.tasks import load_env_cfg
+
+    config = _config(args, dataset)
+    env_cfg = load_env_cfg(config)
+    # A replay records nothing, whatever the task's configuration says.
+    env_cfg.recorders = {}
+    check_runtime(env_cfg, config.task, launcher_arguments(args, config, env_cfg))
+    return run_launched(env_cfg, args, config, lambda: _play_all(args, dataset, episodes, config.task, env_cfg))
 
 
 def matches(report: ReplayReport, tolerance: float) -> bool:
@@ -95,33 +111,30 @@ def _play(replay: Replay, index: int, length: int, args: argparse.Namespace) -> 
     return replay.play_actions(index, compare=args.validate, on_frame=on_frame)
 
 
-def _task(args: argparse.Namespace, dataset: DatasetReader) -> str:
-    task = args.task or dataset.attributes.get("attributes", {}).get("env_name")
+def _config(args: argparse.Namespace, dataset: DatasetReader) -> RecordingConfig:
+    """Return which task to play in: what was asked for, else what the dataset was recorded with."""
+    facts = dataset.attributes.get("attributes", {})
+    task = args.task or facts.get("env_name")
     if not task:
         raise DatasetError(f"{dataset.root} does not say which task it was recorded with. Give --task.")
-    return str(task)
-
-
-def _env_cfg(args: argparse.Namespace, dataset: DatasetReader) -> Any:
-    require_isaac_lab()
-    from isaac_lerobot.recording import RecordingConfig
-    from isaac_lerobot.sim.env.tasks import load_env_cfg
-
-    config = RecordingConfig(
-        task=_task(args, dataset), task_packages=tuple(args.task_packages), device=asked_device(args)
+    return RecordingConfig.from_mapping(
+        {
+            "task": str(task),
+            "task_packages": args.task_packages,
+            "overrides": args.overrides or facts.get("overrides", ()),
+            "device": getattr(args, "device", None),
+        },
+        origin="command line",
     )
-    env_cfg = load_env_cfg(config)
-    # A replay records nothing, whatever the task's configuration says.
-    env_cfg.recorders = {}
-    return env_cfg
 
 
-def _play_all(args: argparse.Namespace, dataset: DatasetReader, episodes: Sequence[int], env_cfg: Any) -> int:
+def _play_all(
+    args: argparse.Namespace, dataset: DatasetReader, episodes: Sequence[int], task: str, env_cfg: Any
+) -> int:
     import gymnasium
 
     from isaac_lerobot.sim.drive.replay import Replay
 
-    task = _task(args, dataset)
     try:
         env: Any = gymnasium.make(task, cfg=env_cfg).unwrapped
     except Exception as error:  # a task is somebody else's code and may raise anything

@@ -6,12 +6,13 @@ the same everywhere and a mistake is answered with the same words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 from pydantic import ValidationError as _ValidationError
 
 from isaac_lerobot.errors import ConfigError, nearest
@@ -33,6 +34,17 @@ class ExportRule(StrEnum):
     NONE = "none"
 
 
+def is_override(text: str) -> bool:
+    """Whether this is a preset or a value for a task, as Isaac Lab has them: ``physics=NAME``, ``env.sim.dt=0.01``."""
+    return re.fullmatch(r"(physics|renderer|presets|env(\.\w+)*)=.+", text) is not None
+
+
+def _an_override(text: str) -> str:
+    if not is_override(text):
+        raise ValueError("write physics=NAME, renderer=NAME, presets=NAME,NAME or env.path.of.a.field=VALUE")
+    return text
+
+
 def _one_or_many(value: object) -> object:
     """Take a lone string for a list of one: ``--/exts/…/cameras=front`` is what people type."""
     return (value,) if isinstance(value, str) else value
@@ -44,6 +56,9 @@ def _blank_is_unset(value: object) -> object:
 
 
 Names = Annotated[tuple[Annotated[str, Field(strict=True, min_length=1)], ...], BeforeValidator(_one_or_many)]
+_Overrides = Annotated[
+    tuple[Annotated[str, Field(strict=True), AfterValidator(_an_override)], ...], BeforeValidator(_one_or_many)
+]
 _Text = Annotated[str, Field(strict=True)]
 
 
@@ -58,6 +73,11 @@ class RecordingConfig(BaseModel):
 
     task: _Text = Field("", description="Id of the task in gymnasium's registry, e.g. Isaac-LeRobot-Pick-Cube-v0.")
     task_packages: Names = Field((), description="Python modules to import so that they register their tasks.")
+    overrides: _Overrides = Field(
+        (),
+        description="Presets and values of the task, as Isaac Lab's scripts take them: physics=newton_mjwarp, "
+        "renderer=NAME, presets=NAME, env.sim.dt=0.01. On a shell they may stand without the option.",
+    )
     teleop_device: _Text = Field(
         "keyboard",
         description="Who drives the robot: keyboard, spacemouse, gamepad, handtracking, a device the task names, "
@@ -91,7 +111,17 @@ class RecordingConfig(BaseModel):
     )
     codec: _Text = Field("h264", description="Video codec: h264, av1, hevc, h264_nvenc, hevc_nvenc, av1_nvenc or auto.")
 
-    num_demos: StrictInt = Field(0, ge=0, description="Stop after this many demos. 0: record until told to stop.")
+    num_demos: StrictInt = Field(
+        0,
+        ge=0,
+        description="Stop after this many demos: successes where the task judges them, else episodes that were kept. "
+        "0: record until told to stop.",
+    )
+    until: StrictInt = Field(
+        0,
+        ge=0,
+        description="Stop once the dataset holds this many demos, those of earlier recordings included. 0: never.",
+    )
     success: SuccessMode = Field(
         SuccessMode.TERM, description="Who judges success: the task's success term, or the operator (manual)."
     )
@@ -175,6 +205,11 @@ def _explain(error: _ValidationError, origin: str) -> str:
             lines.append(f"unknown key '{key}'. {hint}{valid}")
         else:
             given = item.get("input")
-            lines.append(f"'{key}' is {given!r}: {item['msg'][:1].lower()}{item['msg'][1:]}. {fields[key].description}")
+            lines.append(f"'{key}' is {given!r}: {_reason(item)}. {fields[key].description}")
     unique = list(dict.fromkeys(lines))
     return f"Error in the {origin}: " + ("; ".join(unique) if len(unique) == 1 else "\n  - " + "\n  - ".join(unique))
+
+
+def _reason(item: Mapping[str, Any]) -> str:
+    text = str(item["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -15,7 +15,7 @@ _REDRAW_PERIOD = 0.25
 def progress_text(status: Status) -> str:
     """Return a status in one line: state, episode, counts and what the encoders are doing."""
     counts = status.counts
-    target = f"/{status.config.num_demos}" if status.config.num_demos else ""
+    target = f"/{status.target}" if status.target else ""
     parts = [status.state.value.upper(), f"demos {status.progress}{target}"]
     if status.state in (SessionState.RECORDING, SessionState.PAUSED):
         parts.append(f"{status.episode_frames} frames, {status.episode_seconds:.1f} s")

@@ -49,46 +49,68 @@ class Selection:
     cameras: dict[str, CameraOffer]
 
 
+def check_names(config: RecordingConfig, task: str, terms: Sequence[str], cameras: Sequence[str]) -> None:
+    """Make sure that a task has what a recording names.
+
+    Args:
+        config: The recording.
+        task: Id of the task.
+        terms: Keys of its observation terms.
+        cameras: Names of its scene's cameras.
+
+    Raises:
+        ConfigError: Neither state nor observation keys; a key named twice.
+        TaskError: A camera or key that the task does not have, with the nearest ones it has.
+    """
+    if not config.state_keys and not config.observation_keys:
+        raise ConfigError(
+            "Neither state_keys nor observation_keys is set, so no observation would be recorded. Choose at least "
+            f"one of the task's terms: {', '.join(terms) or 'it has none'}."
+        )
+    for option in ("state_keys", "observation_keys"):
+        _refuse_repeats(option, getattr(config, option))
+        for key in getattr(config, option):
+            if key not in terms:
+                raise TaskError(f"{option}: {task} has no observation term '{key}'. {nearest(key, terms)}")
+    _refuse_repeats("cameras", config.cameras or ())
+    for name in config.cameras or ():
+        if name not in cameras:
+            raise TaskError(f"cameras: {task} has no camera '{name}'. {nearest(name, cameras)}")
+
+
 def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
     """Choose from what the task offers.
 
     Raises:
-        ConfigError: Another success term than the loaded one; neither state nor observation keys; a key named twice;
-            two sources for one feature.
-        TaskError: A camera or key that the task does not have, with the nearest ones it has, or that cannot be
-            recorded, with why.
+        ConfigError: As :func:`check_names`; another success term than the loaded one; two sources for one feature.
+        TaskError: As :func:`check_names`; or a camera or key that cannot be recorded, with why.
     """
-    if not config.state_keys and not config.observation_keys:
-        vectors = ", ".join(term.key for term in offer.terms if not term.is_image)
-        raise ConfigError(
-            "Neither state_keys nor observation_keys is set, so no observation would be recorded. Choose at least "
-            f"one of the task's terms: {vectors or 'it has none'}."
-        )
+    _refuse_left_out(config, offer)
+    terms = {term.key: term for term in offer.terms}
+    scene_cameras = {camera.name: camera for camera in offer.cameras}
+    check_names(config, offer.task, list(terms), list(scene_cameras))
     if config.success_term not in (None, offer.success_term):
         raise ConfigError(
             f"success_term is '{config.success_term}', and {offer.task} was loaded with "
             f"{offer.success_term or 'none'}. Load it again."
         )
-    state = tuple(_find_term(key, offer, "state_keys") for key in config.state_keys)
+    state = tuple(terms[key] for key in config.state_keys)
     for term in state:
         if term.is_image:
             raise ConfigError(
                 f"state_keys holds {term.key}, which is a picture. Move it to observation_keys, or record its camera."
             )
-    _refuse_repeats("state_keys", config.state_keys)
-    _refuse_repeats("observation_keys", config.observation_keys)
-    _refuse_repeats("cameras", config.cameras or ())
 
     taken: dict[str, str] = {STATE: "state_keys"} if state else {}
     observations: dict[str, TermOffer] = {}
     pictures: dict[str, TermOffer] = {}
     for key in config.observation_keys:
-        term = _find_term(key, offer, "observation_keys")
+        term = terms[key]
         name = feature_name(term.term, is_picture=term.is_image)
         _claim(taken, name, key)
         (pictures if term.is_image else observations)[name] = term
     cameras: dict[str, CameraOffer] = {}
-    for camera in _find_cameras(config.cameras, offer):
+    for camera in (scene_cameras[name] for name in (scene_cameras if config.cameras is None else config.cameras)):
         name = feature_name(camera.name, is_picture=True)
         _claim(taken, name, f"camera '{camera.name}'")
         cameras[name] = camera
@@ -114,30 +136,12 @@ def element_names(term: TermOffer) -> list[str]:
     return [term.term] if size == 1 else [f"{term.term}.{i}" for i in range(size)]
 
 
-def _find_term(key: str, offer: TaskOffer, option: str) -> TermOffer:
-    for term in offer.terms:
-        if term.key == key:
-            return term
-    _refuse_left_out(key, offer, option)
-    known = [term.key for term in offer.terms]
-    raise TaskError(f"{option}: {offer.task} has no observation term '{key}'. {nearest(key, known)}")
-
-
-def _find_cameras(names: Sequence[str] | None, offer: TaskOffer) -> list[CameraOffer]:
-    by_name = {camera.name: camera for camera in offer.cameras}
-    if names is None:
-        return list(offer.cameras)
-    for name in names:
-        if name not in by_name:
-            _refuse_left_out(name, offer, "cameras")
-            raise TaskError(f"cameras: {offer.task} has no camera '{name}'. {nearest(name, by_name)}")
-    return [by_name[name] for name in names]
-
-
-def _refuse_left_out(name: str, offer: TaskOffer, option: str) -> None:
-    for left_out in offer.left_out:
-        if left_out.name == name:
-            raise TaskError(f"{option}: '{name}' of {offer.task} cannot be recorded: it {left_out.reason}.")
+def _refuse_left_out(config: RecordingConfig, offer: TaskOffer) -> None:
+    for option in ("state_keys", "observation_keys", "cameras"):
+        for left_out in offer.left_out:
+            if left_out.name in (getattr(config, option) or ()):
+                reason = left_out.reason
+                raise TaskError(f"{option}: '{left_out.name}' of {offer.task} cannot be recorded: it {reason}.")
 
 
 def _claim(taken: dict[str, str], feature: str, source: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset import Episode
+from isaac_lerobot.dataset import DatasetReader, Episode
 from isaac_lerobot.errors import ConfigError, DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording.commands import (
     RUNNING,
@@ -75,6 +75,8 @@ class Session:
         self._finished_dataset: Path | None = None
         self._success_steps = 0
         self._has_news = False
+        self._counts_successes = False
+        self._held_before = 0
 
     # ---- for everyone ------------------------------------------------------------------------------------------
 
@@ -95,6 +97,7 @@ class Session:
         reports = [writer.status for writer in writers]
         frames = self._episodes.longest
         offer, counts = self._offer, self._ledger.counts
+        progress, target = self._progress(counts)
         return Status(
             state=self.state,
             message=self._ledger.message,
@@ -106,7 +109,8 @@ class Session:
             episode_seconds=frames / offer.fps if offer else 0.0,
             success_steps=self._success_steps,
             counts=counts,
-            progress=self._progress(counts),
+            progress=progress,
+            target=target,
             dataset=export.root if export is not None else self._finished_dataset,
             dataset_episodes=self._ledger.dataset_episodes,
             queue_depth=sum(report.queue_depth for report in reports),
@@ -152,6 +156,7 @@ class Session:
         try:
             self._dispatch(command, host)
         except IsaacLeRobotError as error:
+            self._has_news = True
             self._say(str(error), Severity.ERROR)
 
     @property
@@ -255,11 +260,7 @@ class Session:
             raise
         if not self.config.continuous:
             self._episodes.disarm([env_id])
-        if self._target_reached():
-            number = self.config.num_demos
-            self._say(f"Target of {number} {'demo' if number == 1 else 'demos'} reached.")
-            self._finish()
-        elif not self._episodes.armed.size:
+        if not self._finish_at_target() and not self._episodes.armed.size:
             self.state = SessionState.READY
 
     # ---- commands ----------------------------------------------------------------------------------------------
@@ -339,6 +340,7 @@ class Session:
             self._reset_all(host)
         attributes = host.start(self.config, selection)
         self._host = host
+        self._counts_successes = self.judged_by_term
         if self._export is None:
             self._export = self._open_export(offer, selection, attributes)
         cameras = [name for name, feature in selection.features.items() if feature["dtype"] == "video"]
@@ -348,11 +350,16 @@ class Session:
         self._stale = offer.num_envs > 1
         self.state = SessionState.RECORDING
         self._say("Recording.")
+        self._finish_at_target()
 
     def _open_export(self, offer: TaskOffer, selection: Selection, attributes: Mapping[str, Any]) -> Export:
         recorded = self._ledger.datasets
         export = Export(self.config, offer, selection, attributes, recorded, self._ledger.committed, self._ledger.lost)
-        self._ledger.open(export.root, export.writers[0].status.committed_episodes if export.writers else 0)
+        committed = export.writers[0].status.committed_episodes if export.writers else 0
+        self._ledger.open(export.root, committed)
+        self._held_before = committed
+        if committed and self._counts_successes and export.root is not None:
+            self._held_before = sum(episode.success is True for episode in DatasetReader(export.root))
         return export
 
     def _end_by_hand(self, outcome: Outcome, host: Host) -> None:
@@ -472,11 +479,28 @@ class Session:
         has_frames = bool(self._episodes.env_ids)
         return allowed_commands(self.state, dataset_open=self._export is not None, has_frames=has_frames)
 
-    def _target_reached(self) -> bool:
-        return 0 < self.config.num_demos <= self._progress(self._ledger.counts)
+    def _finish_at_target(self) -> bool:
+        """Finish if there are as many demos as wanted, of this recording or in the dataset. Return whether it did."""
+        demos = self._demos(self._ledger.counts)
+        if 0 < self.config.num_demos <= demos:
+            self._say(f"Target of {_demos(self.config.num_demos)} reached.")
+        elif 0 < self.config.until <= self._held_before + demos:
+            self._say(f"The dataset holds {_demos(self._held_before + demos)}.")
+        else:
+            return False
+        self._finish()
+        return True
 
-    def _progress(self, counts: Counts) -> int:
-        return counts.succeeded if self.judged_by_term else counts.saved + counts.saving
+    def _progress(self, counts: Counts) -> tuple[int, int]:
+        """Return how many demos there are, and how many there are to be (0: no target)."""
+        demos, config = self._demos(counts), self.config
+        by_dataset = config.until and not config.num_demos
+        return (self._held_before + demos, config.until) if by_dataset else (demos, config.num_demos)
+
+    def _demos(self, counts: Counts) -> int:
+        # What counts is asked for once more when the task is gone.
+        successes = self.judged_by_term if self._offer is not None else self._counts_successes
+        return counts.succeeded if successes else counts.saved + counts.saving
 
     def _summary(self) -> str:
         counts = self._ledger.counts
@@ -518,3 +542,7 @@ class Session:
 
 def _prefixed(prefix: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{prefix}/{name}": value for name, value in arrays.items()}
+
+
+def _demos(number: int) -> str:
+    return f"{number} {'demo' if number == 1 else 'demos'}"

@@ -71,7 +71,9 @@ class Status:
         episode_seconds: Its length in simulated time [s].
         success_steps: Consecutive steps for which the success term has held.
         counts: Episodes so far.
-        progress: What counts towards ``config.num_demos``: successes where the task judges them, else saved ones.
+        progress: Demos so far, of this recording or, where only ``config.until`` is set, of the dataset: successes
+            where the task judges them, else saved ones.
+        target: How many demos there are to be. 0: no target.
         dataset: Folder of the open dataset.
         dataset_episodes: Episodes in that dataset, earlier recordings included.
         queue_depth: Pictures waiting for the encoders.
@@ -91,6 +93,7 @@ class Status:
     success_steps: int = 0
     counts: Counts = Counts()
     progress: int = 0
+    target: int = 0
     dataset: Path | None = None
     dataset_episodes: int = 0
     queue_depth: int = 0

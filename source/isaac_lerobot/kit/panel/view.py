@@ -192,7 +192,7 @@ def view(status: Status) -> View:
         detail=_detail(status, judged_by_term),
         seconds=f"{status.episode_seconds:.1f} s" if _running(status) else "",
         frames=f"{status.episode_frames} frames" if _running(status) else "",
-        progress=min(1.0, status.progress / config.num_demos) if config.num_demos else 0.0,
+        progress=min(1.0, status.progress / status.target) if status.target else 0.0,
         progress_text=_progress_text(status, judged_by_term),
         saved=f"{counts.saved} +{counts.saving}" if counts.saving else f"{counts.saved}",
         succeeded=f"{counts.succeeded}",
@@ -272,7 +272,7 @@ def _detail(status: Status, judged_by_term: bool) -> str:
 
 
 def _progress_text(status: Status, judged_by_term: bool) -> str:
-    target = status.config.num_demos
+    target = status.target
     unit = "successful demos" if judged_by_term else "demos"
     return f"{status.progress} of {target} {unit}" if target else f"{status.progress} {unit}, no target set"
 

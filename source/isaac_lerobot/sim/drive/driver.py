@@ -164,7 +164,8 @@ class Driver:
             self._source_name = wanted
             self._source.reset()
         self._pace = Pace(config.step_hz if config.step_hz is not None else recorder.offer.fps)
-        return recorder.start(config, selection)
+        # A replay needs the task as it was.
+        return {**recorder.start(config, selection), "overrides": list(config.overrides)}
 
     def snapshot(self, env_ids: Sequence[int]) -> Snapshot:
         """See :meth:`.recording.Host.snapshot`."""

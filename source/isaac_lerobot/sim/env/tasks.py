@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
+import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from isaac_lerobot.errors import ConfigError, TaskError, nearest
@@ -44,21 +46,23 @@ def list_tasks(packages: Sequence[str]) -> list[str]:
 
 
 def load_env_cfg(config: RecordingConfig) -> Any:
-    """Return the environment configuration of ``config.task``, with device, number of environments and seed set.
+    """Return the environment configuration of ``config.task``, with overrides, device, number of envs and seed set.
 
     Raises:
         TaskError: There is no such task (the nearest ones are named), it is of a kind that cannot be driven, its
-            configuration cannot be loaded, or it lacks the success term that was asked for.
+            configuration cannot be loaded, an override names what it does not have, or it lacks the success term that
+            was asked for.
     """
     known = list_tasks(config.task_packages)
     if config.task not in known:
         unknown = f"There is no task '{config.task}'. {nearest(config.task, known)}"
         raise TaskError(" ".join([unknown, *_register_isaac_lab()]))
     refuse_kind(config.task, _env_class(config.task))
-    from isaaclab_tasks.utils.parse_cfg import parse_env_cfg
-
     try:
-        env_cfg = parse_env_cfg(config.task, device=config.device, num_envs=config.num_envs)
+        _check_overrides(config.task, config.overrides)
+        env_cfg = _parse(config.task, config.overrides, device=config.device, num_envs=config.num_envs)
+    except TaskError:
+        raise
     except Exception as error:  # a task's configuration is somebody else's code
         raise TaskError(f"The configuration of {config.task} cannot be loaded: {error}") from error
     if config.success_term is not None:
@@ -87,13 +91,6 @@ def refuse_kind(task: str, env_class: type | None) -> None:
             f"{task} is a {env_class.__name__}. The panel and the command line drive manager-based RL environments; "
             "record this one from its own script with isaac_lerobot.attach(env, config)."
         )
-
-
-def task_kwargs(task: str) -> dict[str, Any]:
-    """Return the keyword arguments with which ``task`` was registered."""
-    import gymnasium
-
-    return dict(gymnasium.spec(task).kwargs)
 
 
 def _register_isaac_lab() -> list[str]:
@@ -129,3 +126,30 @@ def _env_class(task: str) -> type | None:
         except Exception:  # somebody else's code, some of which needs a running Isaac Sim
             logger.debug("%s cannot be looked at yet", module, exc_info=True)
     return entry_point if inspect.isclass(entry_point) else None
+
+
+def _parse(task: str, overrides: Sequence[str], **changes: Any) -> Any:
+    from isaaclab_tasks.utils.parse_cfg import parse_env_cfg
+
+    return parse_env_cfg(task, overrides=list(overrides), **changes)
+
+
+def _check_overrides(task: str, overrides: Sequence[str]) -> None:
+    """Make sure that what each override sets is there: Isaac Lab would set anything.
+
+    Raises:
+        TaskError: Naming the override, and what there is instead.
+    """
+    for override in overrides:
+        path = override.partition("=")[0]
+        if not path.startswith("env."):
+            continue
+        others = [other for other in overrides if not other.startswith((f"{path}=", f"{path}."))]
+        with contextlib.redirect_stdout(io.StringIO()):
+            place = _parse(task, others)
+        for depth, name in enumerate(path.split(".")[1:], start=1):
+            members = place if isinstance(place, Mapping) else vars(place) if hasattr(place, "__dict__") else {}
+            if name not in members:
+                where = ".".join(path.split(".")[:depth])
+                raise TaskError(f"overrides: {where} of {task} has no '{name}'. {nearest(name, members)}")
+            place = members[name]
