@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
+from isaac_lerobot.sim.env.environment import Environment
 from isaac_lerobot.sim.env.facts import environment_facts
 from isaac_lerobot.sim.env.frames import FrameReader, scene_state, scene_tensors
 from isaac_lerobot.sim.env.success import Judge, PatientJudge
@@ -41,7 +42,7 @@ class Recorder:
 
     def __init__(
         self,
-        env: Any,
+        env: Environment,
         session: Session,
         offer: TaskOffer,
         judge: Judge,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 from isaac_lerobot.errors import DatasetError, IsaacLeRobotError, TaskError
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
+from isaac_lerobot.sim.env.environment import DirectEnvironment, Environment, ManagerBasedEnvironment
 from isaac_lerobot.sim.env.frames import DirectFrameReader, FrameReader
 from isaac_lerobot.sim.env.hooks import MethodHooks, listed
 from isaac_lerobot.sim.env.offer import inspect_direct_env, inspect_env
@@ -36,7 +37,7 @@ class ScriptEnv:
     """
 
     def __init__(
-        self, env: Any, session: Session, between_steps: Callable[[], None], closing: Callable[[], None]
+        self, env: Environment, session: Session, between_steps: Callable[[], None], closing: Callable[[], None]
     ) -> None:
         if not hasattr(env, "scene") or not hasattr(env, "step"):
             raise TaskError(f"{type(env).__name__} is no Isaac Lab environment with a scene; it cannot be recorded.")
@@ -71,7 +72,7 @@ class ScriptEnv:
         observation = getattr(self._env, "obs_buf", None)
         return isinstance(observation, Mapping) and len(observation) > 0
 
-    def is_of(self, env: Any) -> bool:
+    def is_of(self, env: Environment) -> bool:
         """Whether this is the host's environment."""
         return self._env is env
 
@@ -81,7 +82,7 @@ class ScriptEnv:
         self._manager_hooks.remove()
         self._recorder = None
         self._manager = None
-        self._env = None
+        del self._env
 
     # ---- the session's host ------------------------------------------------------------------------------------
 
@@ -98,11 +99,15 @@ class ScriptEnv:
         if config.task != self.task:
             raise TaskError(f"A script is stepping {self.task} here, so {config.task} cannot be loaded. Choose "
                             f"{self.task} to record it.")  # fmt: skip
-        direct = _is_direct(self._env)
-        inspect = inspect_direct_env if direct else inspect_env
-        offer = inspect(self._env, self.task, success_term=config.success_term)
+        reader: type[FrameReader]
+        if _is_direct(self._env):
+            offer = inspect_direct_env(self._env, self.task, config.success_term)
+            reader = DirectFrameReader
+        else:
+            managed = cast(ManagerBasedEnvironment, self._env)
+            offer = inspect_env(managed, self.task, success_term=config.success_term)
+            reader = FrameReader
         self._judge.term = offer.success_term
-        reader = DirectFrameReader if direct else FrameReader
         self._recorder = Recorder(self._env, self._session, offer, self._judge, reader)
         return offer
 
@@ -236,5 +241,5 @@ class ScriptEnv:
         return self._recorder
 
 
-def _is_direct(env: Any) -> bool:
+def _is_direct(env: Environment) -> TypeGuard[DirectEnvironment]:
     return not hasattr(type(env), "load_managers")

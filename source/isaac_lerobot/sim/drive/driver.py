@@ -26,6 +26,7 @@ from isaac_lerobot.recording import (
 )
 from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, available_devices, make_source
 from isaac_lerobot.sim.drive.pace import Pace
+from isaac_lerobot.sim.env.environment import ManagerBasedRLEnvironment
 from isaac_lerobot.sim.env.hooks import MethodHooks, listed
 from isaac_lerobot.sim.env.offer import inspect_env
 from isaac_lerobot.sim.env.success import PatientJudge
@@ -58,7 +59,7 @@ class Driver:
         self._launch = launch or _launch_simulation
         self._may_step = may_step
         self._launched = ExitStack()
-        self._env: Any = None
+        self._env: ManagerBasedRLEnvironment | None = None
         self._recorder: Recorder | None = None
         self._hooks = MethodHooks()
         self._ended: set[int] = set()
@@ -68,7 +69,7 @@ class Driver:
         self._pace = Pace(0)
 
     @property
-    def env(self) -> Any:
+    def env(self) -> ManagerBasedRLEnvironment | None:
         """The unwrapped environment, None while no task is loaded."""
         return self._env
 
@@ -200,6 +201,7 @@ class Driver:
 
     def _step(self) -> None:
         assert self._source is not None
+        assert self._env is not None
         action = self._source.advance()
         self._pace.stepped()
         if action is None:
@@ -276,10 +278,10 @@ def _command(event: TeleopEvent, state: SessionState) -> Command:
     }[event]
 
 
-def _build(task: str, env_cfg: Any) -> Any:
+def _build(task: str, env_cfg: Any) -> ManagerBasedRLEnvironment:
     import gymnasium
 
-    env = gymnasium.make(task, cfg=env_cfg).unwrapped
+    env: ManagerBasedRLEnvironment = gymnasium.make(task, cfg=env_cfg).unwrapped
     try:
         refuse_kind(task, type(env))
     except TaskError:

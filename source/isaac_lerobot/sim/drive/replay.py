@@ -14,6 +14,7 @@ from isaac_lerobot.episode_data.states import Array, SceneStates
 from isaac_lerobot.episode_data.tensors import nested
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.sim.drive.pace import Pace
+from isaac_lerobot.sim.env.environment import ManagerBasedRLEnvironment
 from isaac_lerobot.sim.env.frames import scene_state
 from isaac_lerobot.sim.env.success import SUCCESS, PatientSuccessTerm
 
@@ -68,7 +69,7 @@ class Replay:
         step_hz: Wall-clock steps per second [1/s]; 0: as fast as possible.
     """
 
-    def __init__(self, env: Any, dataset: DatasetReader, step_hz: float = 0.0) -> None:
+    def __init__(self, env: ManagerBasedRLEnvironment, dataset: DatasetReader, step_hz: float = 0.0) -> None:
         self._env = env
         self._dataset = dataset
         self._pace = Pace(step_hz)
@@ -212,7 +213,7 @@ class _NeverEnds:
 
         self._verdict = torch.zeros(num_envs, dtype=torch.bool, device=device)
 
-    def __call__(self, env: Any, **params: Any) -> Any:
+    def __call__(self, env: ManagerBasedRLEnvironment, **params: Any) -> Any:
         """Return False for every environment; shape ``(num_envs,)``."""
         return self._verdict
 
@@ -230,7 +231,7 @@ def _difference(name: str, recorded: Array, replayed: Array) -> Array:
     return difference
 
 
-def _disarm(env: Any) -> dict[str, Any]:
+def _disarm(env: ManagerBasedRLEnvironment) -> dict[str, Any]:
     """Make all termination terms but success inert; return their functions by name."""
     manager = env.termination_manager
     functions = {}

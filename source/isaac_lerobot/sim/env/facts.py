@@ -7,10 +7,12 @@ import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
 
+from isaac_lerobot.sim.env.environment import Environment
+
 _PACKAGES = ("isaaclab", "isaacsim", "isaac-lerobot", "torch", "numpy")
 
 
-def environment_facts(env: Any, task: str) -> dict[str, Any]:
+def environment_facts(env: Environment, task: str) -> dict[str, Any]:
     """Return what there is to know of an environment besides its frames, as JSON-able values."""
     sim_args: Mapping[str, Any] = {
         "dt": env.cfg.sim.dt,

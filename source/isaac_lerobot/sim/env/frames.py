@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isaac_lerobot.episode_data.tensors import as_numpy, flat, to_torch
 from isaac_lerobot.recording import Selection
 from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.sim.env.environment import DirectEnvironment, Environment, ManagerBasedEnvironment
 from isaac_lerobot.sim.env.offer import colour_output
 
 
@@ -22,7 +23,7 @@ class FrameReader:
         selection: What to read.
     """
 
-    def __init__(self, env: Any, selection: Selection) -> None:
+    def __init__(self, env: ManagerBasedEnvironment, selection: Selection) -> None:
         self._env = env
         self._state = [self.term_reader(term.key) for term in selection.state]
         self._columns = {
@@ -71,8 +72,8 @@ class DirectFrameReader(FrameReader):
         given: The action of the step, shape ``(num_envs, action_size)``; to be set before each frame.
     """
 
-    def __init__(self, env: Any, selection: Selection) -> None:
-        super().__init__(env, selection)
+    def __init__(self, env: DirectEnvironment, selection: Selection) -> None:
+        super().__init__(env, selection)  # type: ignore[arg-type]  # what asks the managers is overridden
         self.given: Any = None
 
     def action(self) -> Any:
@@ -91,7 +92,7 @@ class DirectFrameReader(FrameReader):
         return read
 
 
-def scene_tensors(env: Any) -> dict[str, Any]:
+def scene_tensors(env: Environment) -> dict[str, Any]:
     """Return the state of the scene's assets relative to each environment's origin.
 
     Names are Isaac Lab's path, ``"articulation/robot/joint_position"``; tensors of shape ``(num_envs, …)`` where the
@@ -101,7 +102,7 @@ def scene_tensors(env: Any) -> dict[str, Any]:
     return {path: to_torch(value) for path, value in flat(env.scene.get_state(is_relative=True)).items()}
 
 
-def scene_state(env: Any) -> dict[str, NDArray[Any]]:
+def scene_state(env: Environment) -> dict[str, NDArray[Any]]:
     """Return what :func:`scene_tensors` does as numpy arrays, which are the caller's."""
     return {path: np.array(as_numpy(value)) for path, value in scene_tensors(env).items()}
 
@@ -113,7 +114,7 @@ def _three_channels(picture: Any) -> Any:
     return picture[..., :3]
 
 
-def _term_reader(env: Any, key: str) -> Callable[[Any], Any]:
+def _term_reader(env: ManagerBasedEnvironment, key: str) -> Callable[[Any], Any]:
     """Return a function that takes the observation buffer to the values of one term, shape ``(num_envs, …)``."""
     group, _, term = key.partition("/")
     manager = env.observation_manager

@@ -11,6 +11,7 @@ from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.errors import TaskError
 from isaac_lerobot.recording import CameraOffer, DeviceOffer, LeftOut, TaskOffer, TermOffer
 from isaac_lerobot.recording.offer import find_success_term
+from isaac_lerobot.sim.env.environment import DirectEnvironment, Environment, ManagerBasedEnvironment
 
 COLOUR_OUTPUTS = ("rgb", "rgba")
 """Camera outputs that are colour pictures, in the order in which they are looked for."""
@@ -22,7 +23,9 @@ _ENTITY_PARAMETERS = ("asset_cfg", "robot_cfg", "sensor_cfg")
 """What Isaac Lab's observation functions call the ``SceneEntityCfg`` of what they are about."""
 
 
-def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = (), success_term: str | None = None) -> TaskOffer:
+def inspect_env(
+    env: ManagerBasedEnvironment, task: str, devices: Iterable[DeviceOffer] = (), success_term: str | None = None
+) -> TaskOffer:
     """Return what a (reset) manager-based environment offers.
 
     Args:
@@ -46,7 +49,7 @@ def inspect_env(env: Any, task: str, devices: Iterable[DeviceOffer] = (), succes
     )
 
 
-def inspect_direct_env(env: Any, task: str, success_term: str | None = None) -> TaskOffer:
+def inspect_direct_env(env: DirectEnvironment, task: str, success_term: str | None = None) -> TaskOffer:
     """Return what a (reset) direct environment offers: its groups as ``policy/obs``, or ``group/term``.
 
     Args:
@@ -92,7 +95,7 @@ def colour_output(sensor: Any) -> Any | None:
     return None
 
 
-def main_robot(env: Any) -> str | None:
+def main_robot(env: Environment) -> str | None:
     """Return the robot's name: what the task calls it, else the asset of the scene's robot."""
     named = getattr(env.cfg, "robot_type", None)
     articulations = list(env.scene.articulations)
@@ -103,7 +106,7 @@ def main_robot(env: Any) -> str | None:
     return usd_path.rsplit("/", 1)[-1].split(".")[0].lower() if isinstance(usd_path, str) else key
 
 
-def _offer(env: Any, task: str, *, terms: list[TermOffer], **others: Any) -> TaskOffer:
+def _offer(env: Environment, task: str, *, terms: list[TermOffer], **others: Any) -> TaskOffer:
     cameras, left_out = _cameras(env)
     left_out += [LeftOut(term.key, term.obstacle) for term in terms if term.obstacle]
     return TaskOffer(
@@ -119,14 +122,14 @@ def _offer(env: Any, task: str, *, terms: list[TermOffer], **others: Any) -> Tas
     )
 
 
-def _observation(env: Any, task: str) -> Mapping[str, Any]:
+def _observation(env: Environment, task: str) -> Mapping[str, Any]:
     observation = getattr(env, "obs_buf", None)
     if not isinstance(observation, Mapping) or not observation:
         raise TaskError(f"{task} was not reset, so its observations are not known. Call env.reset() before env.step().")
     return observation
 
 
-def _cameras(env: Any) -> tuple[list[CameraOffer], list[LeftOut]]:
+def _cameras(env: Environment) -> tuple[list[CameraOffer], list[LeftOut]]:
     from isaaclab.sensors import Camera
 
     offered, left_out = [], []
@@ -142,7 +145,7 @@ def _cameras(env: Any) -> tuple[list[CameraOffer], list[LeftOut]]:
     return offered, left_out
 
 
-def _terms(env: Any, observations: Mapping[str, Any]) -> Iterable[TermOffer]:
+def _terms(env: ManagerBasedEnvironment, observations: Mapping[str, Any]) -> Iterable[TermOffer]:
     manager = env.observation_manager
     for group, terms in manager.active_terms.items():
         shapes, cfgs = manager.group_obs_term_dim[group], manager._group_obs_term_cfgs[group]
@@ -195,7 +198,7 @@ def _parameter(cfg: Any, name: str) -> Any:
     return cfg.params.get(name, default)
 
 
-def _joint_names(env: Any, cfg: Any) -> tuple[str, ...] | None:
+def _joint_names(env: ManagerBasedEnvironment, cfg: Any) -> tuple[str, ...] | None:
     """Return the joint names of a term that is about an articulation's joints, else None.
 
     Isaac Lab's terms say which joints in a ``SceneEntityCfg``, or in ``joint_names`` of the robot; that a term is
@@ -214,7 +217,7 @@ def _joint_names(env: Any, cfg: Any) -> tuple[str, ...] | None:
     return names[chosen] if isinstance(chosen, slice) else tuple(names[joint] for joint in chosen)
 
 
-def _action_names(env: Any) -> Iterable[str]:
+def _action_names(env: ManagerBasedEnvironment) -> Iterable[str]:
     manager = env.action_manager
     for name, size in zip(manager.active_terms, manager.action_term_dim, strict=True):
         # Isaac Lab's joint actions keep the names of their joints; other actions have none to tell.
@@ -227,7 +230,7 @@ def _action_names(env: Any) -> Iterable[str]:
             yield from (f"{name}.{index}" for index in range(size))
 
 
-def _direct_action_size(env: Any, task: str) -> int:
+def _direct_action_size(env: DirectEnvironment, task: str) -> int:
     """Return the number of elements of a direct environment's action; that of a discrete one is its number.
 
     Raises:
@@ -240,13 +243,13 @@ def _direct_action_size(env: Any, task: str) -> int:
     return math.prod(shape)
 
 
-def _robots(env: Any) -> Iterable[str]:
+def _robots(env: ManagerBasedEnvironment) -> Iterable[str]:
     manager = env.action_manager
     driven = {getattr(manager.get_term(name).cfg, "asset_name", None) for name in manager.active_terms}
     return (name for name in env.scene.articulations if name in driven)
 
 
-def _terminations(env: Any) -> list[str]:
+def _terminations(env: Environment) -> list[str]:
     # A ManagerBasedEnv without rewards has no terminations either.
     terminations = getattr(env, "termination_manager", None)
     return [] if terminations is None else list(terminations.active_terms)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.recording import Outcome, RecordingConfig, Session
+from isaac_lerobot.sim.env.environment import Environment, ManagerBasedRLEnvironment, Tensor, TerminationManager
 
 SUCCESS = "success"
 """What Isaac Lab's tasks call their success term."""
@@ -31,7 +32,7 @@ class PatientSuccessTerm:
         steps: Steps in a row for which it has held, int64 tensor of shape ``(num_envs,)`` on the simulation's device.
     """
 
-    def __init__(self, env: Any, name: str = SUCCESS) -> None:
+    def __init__(self, env: ManagerBasedRLEnvironment, name: str = SUCCESS) -> None:
         import torch
 
         self.patience: int | None = None
@@ -40,7 +41,7 @@ class PatientSuccessTerm:
         self._judge = self._cfg.func
         self._cfg.func = self
 
-    def __call__(self, env: Any, **params: Any) -> Any:
+    def __call__(self, env: ManagerBasedRLEnvironment, **params: Any) -> Any:
         """Count, and say which episodes have succeeded; bool tensor of shape ``(num_envs,)``."""
         import torch
 
@@ -90,7 +91,7 @@ class PatientJudge:
         term: Name of the success term, None where the task has none.
     """
 
-    def __init__(self, env: Any, session: Session, term: str | None) -> None:
+    def __init__(self, env: ManagerBasedRLEnvironment, session: Session, term: str | None) -> None:
         self._env = env
         self._session = session
         self._term = PatientSuccessTerm(env, term) if term is not None else None
@@ -114,7 +115,9 @@ class PatientJudge:
         succeeded = None
         if self._term is not None and self._term.patience is not None:
             succeeded = self._term.steps >= self._term.patience
-        return _by_terminations(self._env, env_ids, succeeded, self._session.judged_by_term)
+        return _by_terminations(
+            self._env.termination_manager, self._env, env_ids, succeeded, self._session.judged_by_term
+        )
 
     def forget(self, env_ids: Iterable[int]) -> None:
         """See :meth:`Judge.forget`."""
@@ -138,7 +141,7 @@ class WatchingJudge:
         term: Name of the success term, None where the task has none.
     """
 
-    def __init__(self, env: Any, session: Session) -> None:
+    def __init__(self, env: Environment, session: Session) -> None:
         self.term: str | None = None
         self._env = env
         self._session = session
@@ -161,7 +164,7 @@ class WatchingJudge:
         Without a word of the script: as the success term says, or, without one, a failure where a termination ended the
         episode, and undecided where the time ran out, somebody reset it, or there is no termination manager.
         """
-        manager = getattr(self._env, "termination_manager", None)
+        manager: TerminationManager | None = getattr(self._env, "termination_manager", None)
         if manager is None:
             return [self._by_word(env_id) or Outcome.UNDECIDED for env_id in env_ids]
         if self.term is not None and self._session.judged_by_term:
@@ -169,7 +172,7 @@ class WatchingJudge:
             succeeded = manager.get_term(self.term)[list(env_ids)].tolist()
             judged = [Outcome.SUCCESS if success else Outcome.FAILURE for success in succeeded]
         else:
-            judged = _by_terminations(self._env, env_ids, None, judged_by_term=False)
+            judged = _by_terminations(manager, self._env, env_ids, None, judged_by_term=False)
         return [self._by_word(env_id) or outcome for env_id, outcome in zip(env_ids, judged, strict=True)]
 
     def forget(self, env_ids: Iterable[int]) -> None:
@@ -186,10 +189,17 @@ class WatchingJudge:
         return Outcome.SUCCESS if self._told[env_id] else Outcome.FAILURE
 
 
-def _by_terminations(env: Any, env_ids: Sequence[int], succeeded: Any, judged_by_term: bool) -> list[Outcome]:
+def _by_terminations(
+    manager: TerminationManager,
+    env: Environment,
+    env_ids: Sequence[int],
+    succeeded: Tensor | None,
+    judged_by_term: bool,
+) -> list[Outcome]:
     """Return how the episodes of environments ended, from what their terminations said at the last step.
 
     Args:
+        manager: The environment's termination manager.
         env: The environment.
         env_ids: Which environments.
         succeeded: Which have succeeded, bool tensor of shape ``(num_envs,)``, None where no term judges.
@@ -197,7 +207,6 @@ def _by_terminations(env: Any, env_ids: Sequence[int], succeeded: Any, judged_by
     """
     import torch
 
-    manager = env.termination_manager
     none = torch.zeros(env.num_envs, dtype=torch.bool, device=env.device)
     # Not `terminated`: Isaac Lab sets it for a reset that a person asked for as well.
     ended, timed_out = none.clone(), none.clone()
