@@ -6,10 +6,11 @@ TOOLS := .venv/bin
 # Isaac Lab brings packages whose pytest plugins have no business here.
 PYTEST := $(PYTHON) -m pytest -q -p no:dash -p no:anyio $(PYTEST_ARGS)
 
-FOLDERS := dataset recording tools sim kit
+# `contract` reads sources only, and is quick.
+FOLDERS := contract dataset recording tools sim
 
 .NOTPARALLEL:
-.PHONY: help setup demo test lint test-oldest $(FOLDERS:%=test-%) bench soak panel lock clean
+.PHONY: help setup demo test lint test-oldest $(FOLDERS:%=test-%) test-kit bench soak panel lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,10 +22,10 @@ demo: setup ## Record the demo dataset in a real Kit, through the panel
 	@$(PYTHON) tests/host/demo.py
 
 # The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
-test: lint test-oldest $(FOLDERS:%=test-%) ## Run every check and test
+test: lint test-oldest $(FOLDERS:%=test-%) test-kit ## Run every check and test
 	@printf '\nAll checks and tests passed.\n'
 
-lint: setup ## Style, types and the floors of the house
+lint: setup test-contract ## Style, types, the floors of the house, and what we rely on in Isaac Lab and Isaac Sim
 	$(TOOLS)/ruff check source tests
 	$(TOOLS)/ruff format --check source tests
 	$(TOOLS)/mypy
@@ -32,7 +33,10 @@ lint: setup ## Style, types and the floors of the house
 	$(TOOLS)/lint-imports --no-cache
 
 $(FOLDERS:%=test-%): test-%: setup
-	@if [ -d tests/$* ]; then echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*; fi
+	@echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*
+
+test-kit: setup
+	@for app in user bare; do echo "== tests/kit, $$app app"; $(PYTEST) -m "not soak" tests/kit --app $$app || exit 1; done
 
 OLDEST_TESTS := tests/recording tests/dataset/test_writer.py tests/dataset/test_reader.py tests/tools/test_convert.py
 test-oldest: setup ## Run what needs no Isaac Lab with the oldest numpy, pyarrow, pydantic, … that are allowed

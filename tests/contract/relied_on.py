@@ -11,6 +11,11 @@ from pathlib import Path
 
 from contract import sources
 
+LITERAL = ("settings", "builtins", "extensions")
+"""Sections whose names are literals in a source, and not names of a module."""
+
+_FILES = (".kit", ".toml", ".h")
+
 LIST = Path(__file__).with_name("relied_on.toml")
 
 
@@ -19,10 +24,10 @@ class Row:
     """One name that the recorder relies on.
 
     Attributes:
-        module: The module it belongs to, ``"settings"`` or ``"builtins"``.
+        module: The module it belongs to, or a section out of :data:`LITERAL`.
         name: The name within it.
         parameters: What a function is called with, None where that does not matter.
-        used_by: The real source that uses it, where its own source cannot be had.
+        used_by: Where it is to be seen, if not in the module's own source.
         why: What for.
     """
 
@@ -40,17 +45,17 @@ class Row:
     def source(self) -> str:
         """The real source that shows it, as a path within its package."""
         if self.used_by:
-            return self.used_by if self.used_by.endswith(".kit") else sources.where(self.used_by)
+            return self.used_by if self.used_by.endswith(_FILES) else sources.where(self.used_by)
         return sources.where(sources.find(self.module, self.name).module)
 
     def problem(self) -> str:
         """Return what is wrong with it in the real source; empty if nothing is."""
         try:
-            if self.module == "settings" or self.used_by:
-                last = self.name if self.name.startswith("/") else self.name.rpartition(".")[2]
-                return "" if sources.mentions(self.used_by, last) else f"{self.used_by} does not use it"
+            if self.module in LITERAL or self.used_by:
+                last = self.name if self.module in LITERAL else self.name.rpartition(".")[2]
+                return "" if sources.mentions(self.used_by, last) else f"{self.used_by} does not have it"
             definition = sources.find(self.module, self.name)
-        except sources.Missing as missing:
+        except sources.MissingError as missing:
             return str(missing)
         return "" if self.parameters is None else sources.accepts(definition, list(self.parameters))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from typing import Any
 
 from host.prepare import ISAAC_SIM, SIM
 
+_ISAAC_SIM = ISAAC_SIM / "isaacsim" / "exts"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _NAMED = (ast.ClassDef, *_FUNCTIONS)
 
 
-class Missing(LookupError):
+class MissingError(LookupError):
     """A name is not in the real sources."""
 
 
@@ -38,7 +40,7 @@ def where(module: str) -> str:
     """Return the source of a module as a path within its package."""
     path = _file(module)
     if path is None:
-        raise Missing(f"there is no source of {module}")
+        raise MissingError(f"there is no source of {module}")
     for root in _roots(module):
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()
@@ -49,19 +51,16 @@ def find(module: str, name: str) -> Definition:
     """Return where ``name`` (``"Class"``, ``"Class.method"``, ``"function"``) of a module is defined.
 
     Raises:
-        Missing: It is not there; says which part of it is not.
+        MissingError: It is not there; says which part of it is not.
     """
     first, *rest = name.split(".")
     found = _in_module(module, first, frozenset())
     if found is None:
-        raise Missing(f"{module} has no {first}")
+        raise MissingError(f"{module} has no {first}")
     for part in rest:
-        if found.node is None:
-            member = _in_module(found.module, part, frozenset())
-        else:
-            member = _in_class(found, part)
+        member = _in_module(found.module, part, frozenset()) if found.node is None else _in_class(found, part)
         if member is None:
-            raise Missing(f"{module}:{name} has no {part}")
+            raise MissingError(f"{module}:{name} has no {part}")
         found = member
     return found
 
@@ -92,22 +91,30 @@ def accepts(definition: Definition, parameters: list[str]) -> str:
 
 
 def mentions(source: str, name: str) -> bool:
-    """Return whether a source, a module or the file name of an experience, mentions an attribute or a literal."""
+    """Return whether a source has a name or a literal.
+
+    Args:
+        source: A module, an experience (``"isaacsim.exp.full.kit"``), the configuration of one of Isaac Sim's
+            extensions (``"isaacsim.gui.menu/config/extension.toml"``), or a header of Kit's kernel
+            (``"omni/usd/UsdContext.h"``).
+        name: As Python has it; in a header it is looked for as C++ has it.
+    """
     if source.endswith(".kit"):
-        return name in settings_of(source)
+        return name in settings_of(source) or f'"{name}" =' in _experience(source)
+    if source.endswith(".toml"):
+        return f'"{name}" =' in (_ISAAC_SIM / source).read_text(encoding="utf-8")
+    if source.endswith(".h"):
+        return not _in_cpp(name).isdisjoint(_words_of_header(source))
     path = _file(source)
     if path is None:
-        raise Missing(f"there is no source of {source}")
+        raise MissingError(f"there is no source of {source}")
     return name in _words(path)
 
 
 @cache
 def settings_of(experience: str) -> Mapping[str, Any]:
     """Return the settings of an experience file by path (``"/app/fastShutdown"``)."""
-    for folder in (_site_packages() / "isaacsim" / "apps", _site_packages() / "isaaclab" / "apps"):
-        if (path := folder / experience).exists():
-            return dict(_flat(_settings_tables(path.read_text(encoding="utf-8"))))
-    raise Missing(f"there is no experience {experience}")
+    return dict(_flat(_settings_tables(_experience(experience))))
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
@@ -121,9 +128,9 @@ def _site_packages() -> Path:
 def _roots(module: str) -> tuple[Path, ...]:
     kernel = _site_packages() / "isaacsim" / "kit" / "kernel" / "py"
     if module.startswith("isaacsim."):
-        return tuple(sorted((ISAAC_SIM / "isaacsim" / "exts").iterdir()))
+        return tuple(sorted(_ISAAC_SIM.iterdir()))
     if module.partition(".")[0] in ("carb", "omni"):
-        loop = ISAAC_SIM / "isaacsim" / "exts" / "omni.kit.loop-isaac"
+        loop = _ISAAC_SIM / "omni.kit.loop-isaac"
         return kernel, _site_packages(), loop
     return (_site_packages(),)
 
@@ -167,6 +174,30 @@ def _words(path: Path) -> frozenset[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             words.add(node.value)
     return frozenset(words)
+
+
+def _experience(name: str) -> str:
+    for folder in (_site_packages() / "isaacsim" / "apps", _site_packages() / "isaaclab" / "apps"):
+        if (path := folder / name).exists():
+            return path.read_text(encoding="utf-8")
+    raise MissingError(f"there is no experience {name}")
+
+
+@cache
+def _words_of_header(header: str) -> frozenset[str]:
+    path = _site_packages() / "isaacsim" / "kit" / "dev" / "include" / header
+    if not path.exists():
+        raise MissingError(f"Kit's kernel has no header {header}")
+    text = path.read_text(encoding="utf-8")
+    return frozenset(re.findall(r"\w+", text)) | frozenset(re.findall(r'"([^"\n]*)"', text))
+
+
+def _in_cpp(name: str) -> set[str]:
+    """Return what Kit's Python names are called in its headers: ``getStage``, ``eClosing``, ``kGlobalEventPlay``."""
+    if not name.isidentifier():
+        return {name}
+    pascal = "".join(part.capitalize() for part in name.split("_")) if "_" in name or name.isupper() else name
+    return {pascal, pascal[0].lower() + pascal[1:], f"e{pascal}", f"k{pascal}"}
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------
@@ -218,7 +249,7 @@ def _in_class(owner: Definition, name: str, depth: int = 0) -> Definition | None
     for base in owner.node.bases:
         try:
             definition = find(owner.module, ast.unparse(base.value if isinstance(base, ast.Subscript) else base))
-        except Missing:
+        except MissingError:
             continue
         if found := _in_class(definition, name, depth + 1):
             return found
@@ -236,9 +267,10 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _targets(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, ast.Assign):
-        return [part for target in node.targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
-    return [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
+    if isinstance(node, ast.AnnAssign | ast.AugAssign):
+        return [node.target]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
 
 
 def _assigned(node: ast.AST) -> set[str]:

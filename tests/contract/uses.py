@@ -14,8 +14,8 @@ SOURCE = ROOT / "source" / "isaac_lerobot"
 
 _FOREIGN = re.compile(r"(isaaclab\w*|isaacsim|omni|carb|usdrt)(\.|$)")
 _SETTING = re.compile(r"/(app|physics|isaaclab|persistent|exts|rtx|rtx-transient|renderer|omni|ngx)/[\w./-]+")
-_EXTENSION = re.compile(r"(omni|isaacsim)(\.\w+)+")
 _MODULE_IN_TEXT = re.compile(r"((?:isaaclab\w*|isaacsim|omni|carb)(?:\.\w+)+)(?::(\w+))?")
+_IMPORTED_BY_NAME = re.compile(r"(\w+) = importlib\.import_module\('((?:isaaclab\w*|isaacsim|omni|carb)[\w.]*)'\)")
 _OURS = re.compile(r"/(persistent/)?exts/isaac\.lerobot\.recorder\b")
 _DEMO_TASK = SOURCE / "app" / "demo_task"
 """A task and its robot, which are not tied to the recorder; every test runs it for real."""
@@ -41,9 +41,8 @@ def imported_names() -> Names:
             elif isinstance(node, ast.Attribute) and (module := modules.get(ast.unparse(node.value))):
                 if f"{module}.{node.attr}" not in modules.values() and not _is_prefix(f"{module}.{node.attr}", modules):
                     found[module, node.attr].add(_short(path))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if match := _MODULE_IN_TEXT.fullmatch(node.value):
-                    found[match[1], match[2] or ""].add(_short(path))
+            elif match := isinstance(node, ast.Constant) and _MODULE_IN_TEXT.fullmatch(str(node.value)):
+                found[match[1], match[2] or ""].add(_short(path))
     return found
 
 
@@ -115,12 +114,8 @@ def _module_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
                     yield alias.asname or alias.name, alias.name
                     if alias.asname is None and "." in alias.name:
                         yield alias.name.partition(".")[0], alias.name.partition(".")[0]
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            # importlib.import_module("m")
-            call = node.value
-            if ast.unparse(call.func).endswith("import_module") and isinstance(call.args[0], ast.Constant):
-                if isinstance(node.targets[0], ast.Name) and _FOREIGN.match(str(call.args[0].value)):
-                    yield node.targets[0].id, str(call.args[0].value)
+        elif match := _IMPORTED_BY_NAME.match(ast.unparse(node)) if isinstance(node, ast.Assign) else None:
+            yield match[1], match[2]
 
 
 def _is_prefix(name: str, modules: dict[str, str]) -> bool:

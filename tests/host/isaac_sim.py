@@ -53,10 +53,7 @@ def write_experience(name: str, folder: Path) -> Path:
         The path of the experience's file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    available = {double.name for double in DOUBLES.iterdir() if double.is_dir()}
-    available.add("omni.kit.loop-isaac")
-    if "omni.usd" in available:  # they depend on it
-        available |= set(REAL)
+    available = {*REAL, *(double.name for double in DOUBLES.iterdir())}
     lines: list[str] = []
     in_dependencies = False
     for line in _find_experience(name).read_text(encoding="utf-8").splitlines():
@@ -75,8 +72,7 @@ def write_experience(name: str, folder: Path) -> Path:
 
 def unnamed_doubles(ui: bool) -> list[str]:
     """Return the doubles to enable beside an experience, with or without an interface."""
-    names = (*_UNNAMED, *_UNNAMED_WITH_UI) if ui else _UNNAMED
-    return [name for name in names if (DOUBLES / name).is_dir()]
+    return [*_UNNAMED, *(_UNNAMED_WITH_UI if ui else ())]
 
 
 def _find_experience(name: str) -> Path:

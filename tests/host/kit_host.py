@@ -77,8 +77,6 @@ class KitHost:
         if self.kind == "user":
             isaac_sim.bootstrap()
             enabled = [*isaac_sim.unnamed_doubles(ui), *enabled]
-            if not (isaac_sim.DOUBLES / "omni.usd").is_dir():
-                _tell_isaac_lab_to_do_without_kit()
             experience = experience or ("isaacsim.exp.full" if ui else "isaaclab.python.headless")
             command = [str(isaac_sim.write_experience(experience, self._home / "apps"))]
             folders = [self._home / "apps", isaac_sim.EXTENSIONS, *EXTENSION_FOLDERS]
