@@ -12,10 +12,9 @@ from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManager
 from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
 
 from isaac_lerobot.dataset import DatasetReader
-from isaac_lerobot.episode_data.layout import EpisodeLayout, Part
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
-from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler, dataset_folder
-from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode, StreamSchema
+from isaac_lerobot.recording.opening import root_of_file
+from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 from lerobot_reader import LerobotReader
 from sim.counter_task import TASK_ID
 from sim.isaac_episodes import BothHandlers, assert_equal, assert_same_episode, load_all, play, success_term
@@ -166,28 +165,9 @@ def test_a_dataset_that_says_nothing_of_isaac_lab(tmp_path):
     shutil.rmtree(tmp_path / "plain.lerobot" / "isaac")
     episode = load_all(LeRobotDatasetFileHandler(), tmp_path / "plain", images=True)["demo_0"]
     assert set(episode.data) == {"actions", "obs"}
-    assert set(episode.data["obs"]) == {"state", "gripper", "contact", "grid", "camera_rgb", "mask"}
+    assert set(episode.data["obs"]) == {"joint_pos", "gripper", "contact", "grid", "camera_rgb", "mask"}
     assert episode.get_next_action().tolist() == [0.0, 1.0, 2.0]
     assert (episode.success, episode.seed) == (None, None)
-
-
-def test_a_streamed_asset_without_joints(tmp_path):
-    layout = EpisodeLayout({"action": [Part("actions", (2,), "float32")]})
-    schema = StreamSchema(layout.features(), 30, layout, "Stream")
-    handler = LeRobotDatasetFileHandler()
-    handler.create(str(tmp_path / "stream"))
-    streamed = StreamedEpisode(schema, handler.begin_episode(schema), {"stand/joint_position": np.zeros((1, 0))})
-    for _ in range(3):
-        beside = {"states/stand/joint_position": np.zeros(0), "states/arm/joint_position": np.ones(2)}
-        streamed.add({"action": np.zeros(2, np.float32)}, beside)
-    episode = EpisodeData()
-    episode.data[STREAMED] = streamed
-    handler.write_episode(episode)
-    loaded = handler.load_episode("demo_0", "cpu")
-    handler.close()
-    assert loaded.get_initial_state()["stand"]["joint_position"].shape == (1, 0)
-    assert loaded.get_state(2)["stand"]["joint_position"].shape == (1, 0)
-    assert loaded.get_state(2)["arm"]["joint_position"].tolist() == [[1.0, 1.0]]
 
 
 def test_names_and_numbers_of_episodes(tmp_path):
@@ -273,7 +253,7 @@ def test_a_rate_that_nothing_tells_is_assumed_with_a_warning(tmp_path, caplog):
     ],
 )
 def test_the_folder_of_a_path(tmp_path, given, folder):
-    assert dataset_folder(str(tmp_path / given)) == tmp_path / folder
+    assert root_of_file(str(tmp_path / given)) == tmp_path / folder
 
 
 def test_mistakes_are_answered(tmp_path):

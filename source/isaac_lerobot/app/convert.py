@@ -76,12 +76,12 @@ def run_convert(args: argparse.Namespace) -> int:
 
 
 def _to_lerobot(args: argparse.Namespace, sources: Sequence[Path], root: Path, interrupts: Sequence[int]) -> int:
+    from isaac_lerobot.episode_data.choice import Choice
     from isaac_lerobot.tools.convert import ConvertOptions, convert, make_plan, source_files
-    from isaac_lerobot.tools.mapping import Wishes
 
     cameras = None if args.cameras is None else tuple(args.cameras)
     options = ConvertOptions(
-        wishes=Wishes(tuple(args.state_keys), tuple(args.observation_keys), cameras),
+        choice=Choice(tuple(args.state_keys), tuple(args.observation_keys), cameras),
         fps=args.fps,
         task_description=args.task_description,
         robot_type=args.robot_type,

@@ -8,7 +8,6 @@ whatever else the tree holds is kept beside them (see :mod:`isaac_lerobot.datase
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,30 +15,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset import RecordedEpisode
+from isaac_lerobot.dataset import DatasetReader, RecordedEpisode
 from isaac_lerobot.episode_data.tensors import as_numpy, to_torch
-from isaac_lerobot.errors import ConfigError, FeatureError, nearest
+from isaac_lerobot.errors import FeatureError
 from isaac_lerobot.recording import Selection, TermOffer
-from isaac_lerobot.recording.selection import ACTION, STATE, feature_name
-
-Tree = dict[str, Any]
+from isaac_lerobot.recording.selection import ACTION, STATE
 
 LAYOUT = "episode_data"
 """Name under which a layout is kept with a dataset."""
 
 ACTIONS = "actions"
-_OBSERVATIONS = "obs"
-_INITIAL_STATE = "initial_state/"
+OBSERVATIONS = "obs"
 _MAIN_GROUP = "policy"
 _IMAGES = "observation.images."
-_STATE_TERMS = ("joint_pos", "joint_positions")
 _BOOKKEEPING = {"timestamp", "frame_index", "episode_index", "index", "task_index"}
-
-NO_KEYS = (
-    "At least one of `observation_keys_to_record` or `state_observation_keys` must be configured with at least one "
-    "observation; both are empty, so no observation would be recorded."
-)
-"""What a user reads who has emptied both lists."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +50,11 @@ class Part:
         """Whether this is a picture; see :attr:`.TermOffer.is_image`."""
         return TermOffer(self.path, self.shape, self.dtype).is_image
 
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be a feature, as the end of a sentence; empty where it can. See :attr:`.TermOffer.obstacle`."""
+        return TermOffer(self.path, self.shape, self.dtype).obstacle
+
 
 class EpisodeLayout:
     """The parts of each feature, by the feature's name.
@@ -71,31 +65,6 @@ class EpisodeLayout:
 
     def __init__(self, parts: Mapping[str, Sequence[Part]]) -> None:
         self.parts: dict[str, tuple[Part, ...]] = {name: tuple(some) for name, some in parts.items()}
-
-    @classmethod
-    def of_episode(
-        cls, values: Mapping[str, Any], state_keys: Sequence[str] | None, observation_keys: Sequence[str] | None
-    ) -> EpisodeLayout:
-        """Lay out what a recorder manager has collected.
-
-        Args:
-            values: Tensors by path, see :func:`flat`; of shape ``(steps, …)``.
-            state_keys: Keys (``group/term``) of ``observation.state``; None: not configured.
-            observation_keys: Keys of further observations; None: not configured. If neither is configured,
-                everything is laid out.
-
-        Raises:
-            ConfigError: Both are empty, or a key names nothing that was recorded.
-        """
-        known = {path: _part(path, value) for path, value in values.items() if _is_observation(path)}
-        parts: dict[str, tuple[Part, ...]] = {}
-        if state_keys is None and observation_keys is None:
-            parts.update(_everything(known))
-        else:
-            parts.update(_chosen(known, state_keys or (), observation_keys or ()))
-        if ACTIONS in values:
-            parts[ACTION] = (_part(ACTIONS, values[ACTIONS]),)
-        return cls(parts)
 
     @classmethod
     def of_selection(cls, selection: Selection) -> EpisodeLayout:
@@ -111,24 +80,31 @@ class EpisodeLayout:
             parts[name] = (part(term),)
         for name in selection.cameras:
             shape = tuple(selection.features[name]["shape"])
-            parts[name] = (Part(f"{_OBSERVATIONS}/{name.removeprefix(_IMAGES)}", shape, "uint8"),)
+            parts[name] = (Part(f"{OBSERVATIONS}/{name.removeprefix(_IMAGES)}", shape, "uint8"),)
         parts[ACTION] = (Part(ACTIONS, tuple(selection.features[ACTION]["shape"]), "float32"),)
         return cls(parts)
 
     @classmethod
-    def of_dataset(cls, features: Mapping[str, Any]) -> EpisodeLayout:
-        """Lay out a dataset that says nothing of ``EpisodeData``, from its features' names."""
-        parts = {}
-        for name, feature in features.items():
+    def of_dataset(cls, dataset: DatasetReader) -> EpisodeLayout:
+        """Return what is kept with a dataset; for one that says nothing of it, what its features' names tell."""
+        kept = dataset.attributes.get("attributes", {}).get(LAYOUT)
+        if kept:
+            return cls.from_json(kept)
+        parts: dict[str, tuple[Part, ...]] = {}
+        for name, feature in dataset.features.items():
             if name in _BOOKKEEPING or feature.is_text:
                 continue
             path = ACTIONS if name == ACTION else name
             for prefix in (_IMAGES, "observation."):
                 if name.startswith(prefix):
-                    path = f"{_OBSERVATIONS}/{name.removeprefix(prefix)}"
+                    path = f"{OBSERVATIONS}/{name.removeprefix(prefix)}"
                     break
             dtype = "uint8" if feature.is_camera else feature.dtype
             parts[name] = (Part(path, tuple(feature.shape), dtype),)
+        if STATE in parts:
+            (state,) = parts[STATE]
+            terms = _terms(dataset.features[STATE].names, state.shape[0])
+            parts[STATE] = tuple(Part(f"{OBSERVATIONS}/{term}", (size,), state.dtype) for term, size in terms.items())
         return cls(parts)
 
     @classmethod
@@ -143,6 +119,11 @@ class EpisodeLayout:
         """Return the layout as plain lists, to be kept with the dataset."""
         return {name: [[part.path, list(part.shape), part.dtype] for part in some] for name, some in self.parts.items()}
 
+    @property
+    def paths(self) -> list[str]:
+        """Paths of everything that is a feature, or a piece of one."""
+        return [part.path for some in self.parts.values() for part in some]
+
     def features(self) -> dict[str, dict[str, Any]]:
         """Return LeRobot's feature definitions, without the bookkeeping ones."""
         return {name: self._feature(name) for name in self.parts}
@@ -151,39 +132,18 @@ class EpisodeLayout:
         """Yield the frames of an episode.
 
         Args:
-            values: Tensors by path, of shape ``(steps, …)``.
+            values: Tensors or arrays by path, of shape ``(steps, …)``.
 
         Raises:
             FeatureError: Values that are features differ in their number of steps.
         """
-        steps = {part.path: len(values[part.path]) for some in self.parts.values() for part in some}
+        steps = {path: len(values[path]) for path in self.paths}
         if len(set(steps.values())) > 1:
             counts = ", ".join(f"{path}: {count}" for path, count in steps.items())
             raise FeatureError(f"The episode's values differ in their number of steps ({counts}).")
         columns = {name: self._column(name, values) for name in self.parts}
         for step in range(next(iter(steps.values()), 0)):
             yield {name: column[step] for name, column in columns.items()}
-
-    def beside(self, values: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
-        """Return what an episode holds that is neither a feature nor an observation, to be kept beside the dataset.
-
-        Args:
-            values: Tensors by path.
-
-        Returns:
-            What has a row per step, and the rest.
-        """
-        taken = {part.path for some in self.parts.values() for part in some}
-        steps = max((len(values[path]) for path in taken), default=0)
-        others = {
-            path: as_numpy(value) for path, value in values.items() if path not in taken and not _is_observation(path)
-        }
-        columns = {
-            path: array
-            for path, array in others.items()
-            if len(array) == steps and array.size and not path.startswith(_INITIAL_STATE)
-        }
-        return columns, {path: array for path, array in others.items() if path not in columns}
 
     def tree(self, episode: RecordedEpisode, with_pictures: bool) -> dict[str, NDArray[Any]]:
         """Return a recorded episode's features by path, arrays of shape ``(steps, …)``.
@@ -226,7 +186,7 @@ class EpisodeLayout:
         some = self.parts[name]
         if some[0].is_picture:
             # Left where they are: the writer takes one picture at a time, from the GPU as well.
-            return _rgb(to_torch(values[some[0].path]))
+            return _rgb(values[some[0].path])
         arrays = [as_numpy(values[part.path]) for part in some]
         if name in (STATE, ACTION):
             flat_arrays = [array.reshape(len(array), -1) for array in arrays]
@@ -239,69 +199,12 @@ class EpisodeLayout:
 def path_of_key(key: str) -> str:
     """Return where Isaac Lab's own recorder terms put an observation: those of the policy group stand first."""
     group, _, term = key.partition("/")
-    return f"{_OBSERVATIONS}/{term}" if group == _MAIN_GROUP else f"{_OBSERVATIONS}/{key}"
+    return f"{OBSERVATIONS}/{term}" if group == _MAIN_GROUP else f"{OBSERVATIONS}/{key}"
 
 
-def _part(path: str, value: Any) -> Part:
-    tensor = to_torch(value)
-    return Part(path, tuple(tensor.shape[1:]), str(tensor.dtype).removeprefix("torch."))
-
-
-def _is_observation(path: str) -> bool:
-    return path == _OBSERVATIONS or path.startswith(f"{_OBSERVATIONS}/")
-
-
-def _everything(known: Mapping[str, Part]) -> dict[str, tuple[Part, ...]]:
-    """Lay out all observations: a vector of the whole group or the joint positions are the state."""
-    parts: dict[str, tuple[Part, ...]] = {}
-    leaves = Counter(path.rsplit("/", 1)[-1] for path in known)
-    state = next((path for path in known if path == _OBSERVATIONS), None)
-    if state is None and "state" not in leaves:
-        state = next((path for path in known if path.rsplit("/", 1)[-1] in _STATE_TERMS), None)
-    for path, part in known.items():
-        if path == state and not part.is_picture:
-            parts[STATE] = (part,)
-            continue
-        leaf = path.rsplit("/", 1)[-1]
-        term = leaf if leaves[leaf] == 1 else path.removeprefix(f"{_OBSERVATIONS}/").replace("/", ".")
-        parts[feature_name(term, is_picture=part.is_picture)] = (part,)
-    return parts
-
-
-def _chosen(
-    known: Mapping[str, Part], state_keys: Sequence[str], observation_keys: Sequence[str]
-) -> dict[str, tuple[Part, ...]]:
-    if not state_keys and not observation_keys:
-        raise ConfigError(NO_KEYS)
-    parts: dict[str, tuple[Part, ...]] = {}
-    if state_keys:
-        parts[STATE] = tuple(_find(key, known, "state_observation_keys") for key in state_keys)
-        for part in parts[STATE]:
-            if part.is_picture:
-                raise ConfigError(f"state_observation_keys names {part.path}, which is a picture. Move it to "
-                                  "observation_keys_to_record.")  # fmt: skip
-    for key in observation_keys:
-        part = _find(key, known, "observation_keys_to_record")
-        term = key.rsplit("/", 1)[-1]
-        name = feature_name(term, is_picture=part.is_picture)
-        if name in parts:
-            raise ConfigError(f"observation_keys_to_record: {key} and another key would both be recorded as {name}. "
-                              "Leave one of them out.")  # fmt: skip
-        parts[name] = (part,)
-    return parts
-
-
-def _find(key: str, known: Mapping[str, Part], option: str) -> Part:
-    for path in (path_of_key(key), f"{_OBSERVATIONS}/{key}", key):
-        if path in known:
-            return known[path]
-    if set(known) == {_OBSERVATIONS}:
-        raise ConfigError(
-            f"{option}: '{key}' cannot be told apart: the recorder terms record the policy group as one vector. Leave "
-            "the keys out, or use LeRobotRecorderManagerCfg, which splits it."
-        )
-    keys = [path.replace(_OBSERVATIONS, _MAIN_GROUP, 1) for path in known]
-    raise ConfigError(f"{option}: the episode has no observation '{key}'. {nearest(key, keys)}")
+def is_observation(path: str) -> bool:
+    """Whether a value of ``EpisodeData`` is an observation."""
+    return path == OBSERVATIONS or path.startswith(f"{OBSERVATIONS}/")
 
 
 def _element_names(part: Part) -> list[str]:
@@ -310,8 +213,27 @@ def _element_names(part: Part) -> list[str]:
     return [term] if size == 1 else [f"{term}.{index}" for index in range(size)]
 
 
+def _terms(names: Any, size: int) -> dict[str, int]:
+    """Return the terms that make up the state with their sizes, told by the element names ``<term>.<element>``."""
+    if not isinstance(names, list | tuple) or len(names) != size:
+        return {"state": size}
+    terms: dict[str, int] = {}
+    last = ""
+    for name in names:
+        term = str(name).partition(".")[0]
+        if term in terms and term != last:
+            return {"state": size}
+        terms[term] = terms.get(term, 0) + 1
+        last = term
+    return terms
+
+
 def _rgb(pictures: Any) -> Any:
+    if not isinstance(pictures, np.ndarray):
+        pictures = to_torch(pictures)
+        if pictures.device.type == "cpu":
+            pictures = pictures.numpy()
     if pictures.shape[-1] == 1:
-        pictures = pictures.expand(*pictures.shape[:-1], 3)
-    pictures = pictures[..., :3]
-    return pictures.numpy() if pictures.device.type == "cpu" else pictures
+        repeated = (*pictures.shape[:-1], 3)
+        return np.broadcast_to(pictures, repeated) if isinstance(pictures, np.ndarray) else pictures.expand(repeated)
+    return pictures[..., :3]

@@ -1,8 +1,9 @@
 """``SceneStates``: how the scene stood before, during and after an episode, as kept beside a dataset.
 
-There are two ways to keep it. A recording session keeps the state before each step (extra columns ``state/…``) and
-after the last one (arrays ``final_state/…``). Isaac Lab, and with it our file handler and converted HDF5 files, keep
-the state after each step (``states/…``) and the initial one with a leading dimension of 1. The rows are the same.
+There are two ways to keep it. Whoever records while the simulation runs keeps the state before each step (extra
+columns ``state/…``) and after the last one (arrays ``final_state/…``). Episodes that Isaac Lab has collected, and
+converted HDF5 files, keep the state after each step (``states/…``) and the initial one with a leading dimension of 1.
+The rows are the same.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ class SceneStates:
     def of(cls, sidecar: Sidecar) -> SceneStates:
         """Read them from what was kept of an episode."""
         arrays, frames = sidecar.arrays, sidecar.frames
-        if any(name.startswith(FINAL) for name in arrays):
-            final = _under(FINAL, arrays)
-            before = _under(BEFORE, frames)
+        before, final = _under(BEFORE, frames), _under(FINAL, arrays)
+        if before or final:
             after = {name: np.concatenate([before[name][1:], final[name][None]]) for name in final if name in before}
+            # What has no elements (the joints of an asset without any) cannot be a column.
+            length = next((len(column) for column in frames.values()), 0)
+            for name, value in final.items():
+                if not value.size:
+                    after[name] = np.empty((length, *value.shape), value.dtype)
             return cls(_under(INITIAL, arrays), after)
         initial = {name: value[0] for name, value in _under(INITIAL, arrays).items() if len(value)}
-        # What has no elements (the joints of an asset without any) cannot be a column and is kept as an array.
         return cls(initial, _under(AFTER, frames) | _under(AFTER, arrays))
 
 

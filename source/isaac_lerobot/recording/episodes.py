@@ -6,13 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset import Episode
-from isaac_lerobot.recording.ledger import Ledger
 from isaac_lerobot.recording.status import Severity
 from isaac_lerobot.recording.step_buffer import StepBuffer
 
@@ -22,6 +21,16 @@ STATE_PREFIX = "state/"
 _PACE_STEPS = 30
 
 Arrays = Mapping[str, NDArray[Any]]
+
+
+class Listener(Protocol):
+    """Hears what becomes of running episodes; a :class:`.Ledger`, say."""
+
+    def say(self, text: str, severity: Severity) -> None:
+        """Hear what a person should know."""
+
+    def discarded(self) -> None:
+        """Hear that an episode with frames was thrown away."""
 
 
 @dataclass
@@ -51,10 +60,11 @@ class RunningEpisodes:
         ledger: Is told of every episode that is thrown away, and of numbers that are none.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Listener) -> None:
         self._ledger = ledger
         self._begin: Callable[[], Episode | None] = lambda: None
         self._cameras: tuple[str, ...] = ()
+        self._beside: frozenset[str] = frozenset()
         self._episodes: dict[int, RunningEpisode] = {}
         self._frames: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._armed: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -113,13 +123,14 @@ class RunningEpisodes:
         """Forget how fast steps came: there was a pause."""
         self._steps.clear()
 
-    def record(self, env_ids: NDArray[np.int64], frame: Arrays, states: Arrays) -> None:
+    def record(self, env_ids: NDArray[np.int64], frame: Arrays, states: Arrays, beside: Arrays) -> None:
         """Record a step; episodes begin where none is running.
 
         Args:
             env_ids: The environments it is recorded of.
             frame: Values by feature, shape ``(num_envs, …)``.
             states: The scene's state before the step, by path, shape ``(num_envs, …)``.
+            beside: What else is kept beside the dataset, likewise.
 
         Raises:
             DatasetError: An episode could not be begun or written.
@@ -134,6 +145,8 @@ class RunningEpisodes:
         self._notice_nan(env_ids, rows)
         # The joints of an asset without joints are no numbers to keep.
         kept = {f"{STATE_PREFIX}{path}": value for path, value in states.items() if value.size}
+        kept |= {path: value for path, value in beside.items() if value.size}
+        self._beside = frozenset(kept)
         self._buffer.append(env_ids, rows | kept)
         self._frames[env_ids] += 1
         self._steps.append(time.monotonic())
@@ -184,8 +197,8 @@ class RunningEpisodes:
     def _add_rows(self, env_id: int, rows: Arrays) -> None:
         writer = self._episodes[env_id].writer
         if writer is not None:
-            states = {name: value for name, value in rows.items() if name.startswith(STATE_PREFIX)}
-            writer.add_rows({name: value for name, value in rows.items() if name not in states}, extra=states)
+            beside = {name: value for name, value in rows.items() if name in self._beside}
+            writer.add_rows({name: value for name, value in rows.items() if name not in beside}, extra=beside)
 
     def _notice_nan(self, env_ids: NDArray[np.int64], rows: Arrays) -> None:
         """Say so, once in an episode, where a number is none: nobody wants to find that out days later."""

@@ -14,6 +14,7 @@ from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig
 from isaac_lerobot.recording.offer import TaskOffer
+from isaac_lerobot.recording.opening import DatasetSchema, failed_root, open_dataset
 from isaac_lerobot.recording.selection import Selection
 
 
@@ -46,12 +47,8 @@ class Export:
     ) -> None:
         self._rule = config.export
         self._callbacks = (on_committed, on_failed)
-        self._schema: dict[str, Any] = {
-            "fps": offer.fps,
-            "features": selection.features,
-            "robot_type": config.robot_type or offer.robot_type,
-            "codec": VideoCodec.parse(config.codec),
-        }
+        robot_type = config.robot_type or offer.robot_type
+        self._schema = DatasetSchema(offer.fps, selection.features, robot_type, config.codec)
         self._attributes = dict(attributes)
         self._overwrite, self._recorded = config.overwrite, recorded
         self._writers: list[DatasetWriter] = []
@@ -129,14 +126,14 @@ class Export:
 
     def _open(self, root: Path) -> DatasetWriter:
         on_committed, on_failed = self._callbacks
-        notices: dict[str, Any] = {
-            "on_committed": lambda index: on_committed(root, index),
-            "on_failed": lambda index, error: on_failed(root, index, error),
-        }
-        overwrite = self._overwrite and root not in self._recorded
-        if holds_dataset(root) and not overwrite:
-            return DatasetWriter.append(root, **self._schema, **notices)
-        return DatasetWriter.create(root, **self._schema, overwrite=overwrite, attributes=self._attributes, **notices)
+        return open_dataset(
+            root,
+            self._schema,
+            overwrite=self._overwrite and root not in self._recorded,
+            attributes=self._attributes,
+            on_committed=lambda index: on_committed(root, index),
+            on_failed=lambda index, error: on_failed(root, index, error),
+        )
 
 
 class Completion:
@@ -186,10 +183,3 @@ def check_destination(config: RecordingConfig) -> None:
     root = config.dataset.expanduser().absolute()
     if config.overwrite or not holds_dataset(root):
         check_content(root, config.overwrite)
-
-
-def failed_root(root: Path) -> Path:
-    """Return the folder for failed episodes beside a dataset's: ``cubes_failed``, ``cubes_failed.lerobot``."""
-    if root.suffix == ".lerobot":
-        return root.with_name(f"{root.stem}_failed{root.suffix}")
-    return root.with_name(f"{root.name}_failed")

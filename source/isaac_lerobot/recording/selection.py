@@ -49,11 +49,38 @@ class Selection:
     cameras: dict[str, CameraOffer]
 
 
-def check_names(config: RecordingConfig, task: str, terms: Sequence[str], cameras: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class Keys:
+    """What is to be recorded of a task, by name.
+
+    Attributes:
+        state: Terms concatenated into ``observation.state``.
+        observations: Terms that become features of their own.
+        cameras: Scene cameras; None: all.
+        options: What a user calls the two lists of terms, for messages.
+    """
+
+    state: Sequence[str]
+    observations: Sequence[str]
+    cameras: Sequence[str] | None
+    options: tuple[str, str] = ("state_keys", "observation_keys")
+
+    @classmethod
+    def of(cls, config: RecordingConfig) -> Keys:
+        """Return what a recording names."""
+        return cls(config.state_keys, config.observation_keys, config.cameras)
+
+    @property
+    def by_option(self) -> dict[str, Sequence[str]]:
+        """The names by the option that they were given with."""
+        return {self.options[0]: self.state, self.options[1]: self.observations, "cameras": self.cameras or ()}
+
+
+def check_names(keys: Keys, task: str, terms: Sequence[str], cameras: Sequence[str]) -> None:
     """Make sure that a task has what a recording names.
 
     Args:
-        config: The recording.
+        keys: What the recording names.
         task: Id of the task.
         terms: Keys of its observation terms.
         cameras: Names of its scene's cameras.
@@ -62,18 +89,18 @@ def check_names(config: RecordingConfig, task: str, terms: Sequence[str], camera
         ConfigError: Neither state nor observation keys; a key named twice.
         TaskError: A camera or key that the task does not have, with the nearest ones it has.
     """
-    if not config.state_keys and not config.observation_keys:
+    if not keys.state and not keys.observations:
         raise ConfigError(
-            "Neither state_keys nor observation_keys is set, so no observation would be recorded. Choose at least "
+            f"Neither {' nor '.join(keys.options)} is set, so no observation would be recorded. Choose at least "
             f"one of the task's terms: {', '.join(terms) or 'it has none'}."
         )
-    for option in ("state_keys", "observation_keys"):
-        _refuse_repeats(option, getattr(config, option))
-        for key in getattr(config, option):
+    for option, names in keys.by_option.items():
+        _refuse_repeats(option, names)
+    for option in keys.options:
+        for key in keys.by_option[option]:
             if key not in terms:
                 raise TaskError(f"{option}: {task} has no observation term '{key}'. {nearest(key, terms)}")
-    _refuse_repeats("cameras", config.cameras or ())
-    for name in config.cameras or ():
+    for name in keys.cameras or ():
         if name not in cameras:
             raise TaskError(f"cameras: {task} has no camera '{name}'. {nearest(name, cameras)}")
 
@@ -82,35 +109,46 @@ def select(config: RecordingConfig, offer: TaskOffer) -> Selection:
     """Choose from what the task offers.
 
     Raises:
-        ConfigError: As :func:`check_names`; another success term than the loaded one; two sources for one feature.
-        TaskError: As :func:`check_names`; or a camera or key that cannot be recorded, with why.
+        ConfigError: Another success term than the loaded one, or as :func:`select_keys`.
+        TaskError: As :func:`select_keys`.
     """
-    _refuse_left_out(config, offer)
-    terms = {term.key: term for term in offer.terms}
-    scene_cameras = {camera.name: camera for camera in offer.cameras}
-    check_names(config, offer.task, list(terms), list(scene_cameras))
     if config.success_term not in (None, offer.success_term):
         raise ConfigError(
             f"success_term is '{config.success_term}', and {offer.task} was loaded with "
             f"{offer.success_term or 'none'}. Load it again."
         )
-    state = tuple(terms[key] for key in config.state_keys)
+    return select_keys(Keys.of(config), offer)
+
+
+def select_keys(keys: Keys, offer: TaskOffer) -> Selection:
+    """Choose from what the task offers, by names alone.
+
+    Raises:
+        ConfigError: As :func:`check_names`; two sources for one feature.
+        TaskError: As :func:`check_names`; or a camera or key that cannot be recorded, with why.
+    """
+    _refuse_left_out(keys, offer)
+    terms = {term.key: term for term in offer.terms}
+    scene_cameras = {camera.name: camera for camera in offer.cameras}
+    check_names(keys, offer.task, list(terms), list(scene_cameras))
+    state = tuple(terms[key] for key in keys.state)
     for term in state:
         if term.is_image:
             raise ConfigError(
-                f"state_keys holds {term.key}, which is a picture. Move it to observation_keys, or record its camera."
+                f"{keys.options[0]} holds {term.key}, which is a picture. Move it to {keys.options[1]}, or record its "
+                "camera."
             )
 
-    taken: dict[str, str] = {STATE: "state_keys"} if state else {}
+    taken: dict[str, str] = {STATE: keys.options[0]} if state else {}
     observations: dict[str, TermOffer] = {}
     pictures: dict[str, TermOffer] = {}
-    for key in config.observation_keys:
+    for key in keys.observations:
         term = terms[key]
         name = feature_name(term.term, is_picture=term.is_image)
         _claim(taken, name, key)
         (pictures if term.is_image else observations)[name] = term
     cameras: dict[str, CameraOffer] = {}
-    for camera in (scene_cameras[name] for name in (scene_cameras if config.cameras is None else config.cameras)):
+    for camera in (scene_cameras[name] for name in (scene_cameras if keys.cameras is None else keys.cameras)):
         name = feature_name(camera.name, is_picture=True)
         _claim(taken, name, f"camera '{camera.name}'")
         cameras[name] = camera
@@ -136,10 +174,10 @@ def element_names(term: TermOffer) -> list[str]:
     return [term.term] if size == 1 else [f"{term.term}.{i}" for i in range(size)]
 
 
-def _refuse_left_out(config: RecordingConfig, offer: TaskOffer) -> None:
-    for option in ("state_keys", "observation_keys", "cameras"):
+def _refuse_left_out(keys: Keys, offer: TaskOffer) -> None:
+    for option, names in keys.by_option.items():
         for left_out in offer.left_out:
-            if left_out.name in (getattr(config, option) or ()):
+            if left_out.name in names:
                 reason = left_out.reason
                 raise TaskError(f"{option}: '{left_out.name}' of {offer.task} cannot be recorded: it {reason}.")
 

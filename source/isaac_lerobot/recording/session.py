@@ -165,7 +165,11 @@ class Session:
         return self._episodes.armed if self.state is SessionState.RECORDING else _NO_ENVS
 
     def record(
-        self, env_ids: NDArray[np.int64], frame: Mapping[str, Any], states: Mapping[str, Any] | None = None
+        self,
+        env_ids: NDArray[np.int64],
+        frame: Mapping[str, Any],
+        states: Mapping[str, Any] | None = None,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
         """Record one step of all environments: the observations at t and the actions applied at t.
 
@@ -173,6 +177,7 @@ class Session:
             env_ids: The environments it is to be recorded of; those not in :attr:`recording` are left out.
             frame: numpy arrays by feature, shape ``(num_envs, …)``; copied before this returns.
             states: The scene's state before the step, by path, shape ``(num_envs, …)``; kept beside the dataset.
+            beside: Further numbers to keep beside the dataset, likewise.
 
         Raises:
             DatasetError: The step could not be taken; :meth:`interrupt` is what to call then.
@@ -181,7 +186,7 @@ class Session:
         if len(env_ids) != len(wanted) or not np.array_equal(env_ids, wanted):
             env_ids = np.intersect1d(env_ids, wanted)
         if env_ids.size:
-            self._episodes.record(env_ids, frame, states or {})
+            self._episodes.record(env_ids, frame, states or {}, beside or {})
 
     def end(self, outcomes: Mapping[int, Outcome]) -> None:
         """End episodes, and with the last of them the recording if the target is reached.
@@ -207,6 +212,10 @@ class Session:
     def drop(self, env_id: int) -> None:
         """Throw an environment's running episode away; its next frame begins another."""
         self._episodes.drop(env_id)
+
+    def warn(self, message: str) -> None:
+        """Tell whoever operates it what is wrong with what is being recorded."""
+        self._say(message, Severity.WARNING)
 
     def report_success_steps(self, steps: int) -> None:
         """Tell for how many steps in a row the success term has held (the furthest environment)."""

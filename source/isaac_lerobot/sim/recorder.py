@@ -7,19 +7,17 @@ when a step is made and when environments are about to be reset.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
 from isaac_lerobot.sim.env.environment import Environment
 from isaac_lerobot.sim.env.facts import environment_facts
-from isaac_lerobot.sim.env.frames import FrameReader, scene_state, scene_tensors
+from isaac_lerobot.sim.env.frames import FrameReader, scene_state
+from isaac_lerobot.sim.env.steps import StepReader
 from isaac_lerobot.sim.env.success import Judge, PatientJudge
 
 _REPORT_PERIOD = 0.1
@@ -28,9 +26,6 @@ _REPORT_PERIOD = 0.1
 
 class Recorder:
     """Records the environments of one scene.
-
-    A step reads the environment once for all of its environments; what lies on the GPU is copied in the background,
-    one copy per feature, and reaches the session at one of the next steps.
 
     Args:
         env: The unwrapped environment.
@@ -54,16 +49,14 @@ class Recorder:
         self._session = session
         self._judge = judge
         self._make_reader = make_reader
-        self._staging = TensorStaging()
-        self._underway: deque[NDArray[np.int64]] = deque()
+        self._steps: StepReader | None = None
         self._reported = 0.0
 
     def start(self, config: RecordingConfig, selection: Selection) -> dict[str, Any]:
         """Make ready to record ``selection``; return JSON-able facts about the environment."""
         self.reader = self._make_reader(self.env, selection)
-        # Nothing of a recording that broke off in the middle of a step belongs into this one.
-        self._staging = TensorStaging()
-        self._underway.clear()
+        # A new one: nothing of a recording that broke off in the middle of a step belongs into this one.
+        self._steps = StepReader(self.env, self.reader, selection, self._session.record, self._session.warn)
         self._judge.start(config)
         facts = environment_facts(self.env, self.offer.task)
         return {**facts, LAYOUT: EpisodeLayout.of_selection(selection).to_json()}
@@ -83,10 +76,9 @@ class Recorder:
         env_ids = self._session.recording
         if without:
             env_ids = env_ids[~np.isin(env_ids, list(without))]
-        if self.reader is None or not env_ids.size:
+        if self._steps is None or not env_ids.size:
             return
-        self._underway.append(env_ids)
-        self._hand_over(self._staging.queue(self._staging.stage(self.reader.read(), scene_tensors(self.env))))
+        self._steps.read(env_ids)
         self._report_success()
 
     @property
@@ -96,7 +88,8 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand over the frames that are still on their way from the GPU; whoever changes what is recorded does it."""
-        self._hand_over(self._staging.rest())
+        if self._steps is not None:
+            self._steps.flush()
 
     def end_episodes(self, env_ids: Sequence[int]) -> None:
         """Judge and end the running episodes of environments.
@@ -105,8 +98,9 @@ class Recorder:
         """
         recording = set(self._session.recording.tolist())
         ending = [env_id for env_id in env_ids if env_id in recording]
-        if ending:
-            self.flush()
+        if ending and self._steps is not None:
+            self._steps.ending(ending)
+            self._steps.flush()
             self._session.end(dict(zip(ending, self._judge.outcomes(ending), strict=True)))
         self._judge.forget(env_ids)
 
@@ -124,11 +118,6 @@ class Recorder:
     def close(self) -> None:
         """Leave the environment as it was found."""
         self._judge.close()
-
-    def _hand_over(self, arrived: Sequence[StagedFrame]) -> None:
-        for step in arrived:
-            self._session.record(self._underway.popleft(), step.frame, step.extra)
-            self._staging.give_back(step)
 
     def _report_success(self) -> None:
         now = time.monotonic()

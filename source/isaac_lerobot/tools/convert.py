@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode
+from isaac_lerobot.episode_data.layout import EpisodeLayout
 from isaac_lerobot.episode_data.names import NAME
 from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.recording.opening import DatasetSchema, open_dataset
 from isaac_lerobot.tools.convert_plan import SOURCE, ConvertOptions, Plan, PlannedDemo, make_plan
 from isaac_lerobot.tools.demo_blocks import Block, LocalReader, WorkerReader
 from isaac_lerobot.tools.demo_file import Array, DemoFile
-from isaac_lerobot.tools.mapping import Mapping
 
 Reader = LocalReader | WorkerReader
 
@@ -51,18 +52,8 @@ def convert(plan: Plan, root: Path, options: ConvertOptions, on_frames: Callable
 
 
 def _writer(plan: Plan, root: Path, options: ConvertOptions) -> DatasetWriter:
-    occupied = root.is_dir() and any(root.iterdir())
-    schema = (plan.fps, plan.mapping.features)
-    if occupied and not options.overwrite:
-        return DatasetWriter.append(root, *schema, codec=options.codec)
-    return DatasetWriter.create(
-        root,
-        *schema,
-        robot_type=options.robot_type,
-        codec=options.codec,
-        overwrite=options.overwrite,
-        attributes=plan.attributes,
-    )
+    schema = DatasetSchema(plan.fps, plan.layout.features(), options.robot_type, options.codec)
+    return open_dataset(root, schema, overwrite=options.overwrite, attributes=plan.attributes)
 
 
 class _Conversion:
@@ -82,7 +73,7 @@ class _Conversion:
             while waiting or running:
                 # Those behind a long demo wait for it with their encoders: hence no more than a few.
                 while waiting and idle and len(running) < most:
-                    running.append(_RunningDemo(waiting.popleft(), self._plan.mapping, self._writer, idle.pop()))
+                    running.append(_RunningDemo(waiting.popleft(), self._plan.layout, self._writer, idle.pop()))
                 for demo in running:
                     self._advance(demo, idle)
                 while running and running[0].ended:
@@ -122,11 +113,11 @@ class _DamagedError(DatasetError):
 class _RunningDemo:
     """A demo on its way into an episode."""
 
-    def __init__(self, planned: PlannedDemo, mapping: Mapping, writer: DatasetWriter, reader: Reader) -> None:
+    def __init__(self, planned: PlannedDemo, layout: EpisodeLayout, writer: DatasetWriter, reader: Reader) -> None:
         self.planned = planned
         self.reader: Reader | None = reader
         self.ended = False
-        self._mapping = mapping
+        self._layout = layout
         self._episode: Episode = writer.begin_episode(
             planned.task, attributes={SOURCE: planned.source, NAME: planned.name.name}
         )
@@ -152,9 +143,9 @@ class _RunningDemo:
         if block is None:
             self.ended = True
             return 0
-        for row, frame in enumerate(self._mapping.frames(block)):
+        for row, frame in enumerate(self._layout.rows(block)):
             self._episode.add_frame(frame, {path: block[path][row] for path in self._kept})
-        return len(block[self._mapping.paths[0]])
+        return len(block[self._layout.paths[0]])
 
     def _open(self) -> Iterator[Block]:
         """Read what is kept of the demo as a whole, and begin with its columns."""
@@ -167,7 +158,7 @@ class _RunningDemo:
         self._success = demo.success
         self._attributes = {"seed": demo.seed, "hdf5": demo.attributes}
         self._kept = [path for path in self.planned.kept if path not in empty]
-        paths = list(dict.fromkeys([*self._mapping.paths, *self._kept]))
+        paths = list(dict.fromkeys([*self._layout.paths, *self._kept]))
         return iter(self.reader.blocks(self.planned.name, paths))
 
     def save(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -11,18 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from isaac_lerobot.dataset.format import layout
+from isaac_lerobot.dataset.format.sidecar import read_attributes
+from isaac_lerobot.episode_data.choice import Choice, lay_out
+from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout, Part
 from isaac_lerobot.errors import ConfigError, DatasetError
 from isaac_lerobot.tools.demo_blocks import DemoName
-from isaac_lerobot.tools.demo_file import Demo, DemoFile
-from isaac_lerobot.tools.mapping import Mapping, Wishes, map_demo, part_of
+from isaac_lerobot.tools.demo_file import ACTIONS, Demo, DemoFile
 
 SOURCE = "source"
 """The attribute of an episode that says which demo it was: its file's name, its own, and a hash of its content."""
-
-LAYOUT = "episode_data"
-"""The attribute of a dataset that says where its features stand in Isaac Lab's ``EpisodeData``; the one our file
-handler reads."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class ConvertOptions:
     """How to convert.
 
     Attributes:
-        wishes: What becomes a feature.
+        choice: What becomes a feature.
         fps: Frames per second; None: what the file says.
         task_description: What the robot does, in words; empty: the file's environment name.
         robot_type: Name of the robot, or None.
@@ -40,7 +37,7 @@ class ConvertOptions:
         workers: Processes that read, and episodes converted at once; 0: one at a time, in this process.
     """
 
-    wishes: Wishes = field(default_factory=Wishes)
+    choice: Choice = field(default_factory=Choice)
     fps: int | None = None
     task_description: str = ""
     robot_type: str | None = None
@@ -75,7 +72,7 @@ class Plan:
 
     Attributes:
         fps: Frames per second.
-        mapping: Features and where they come from.
+        layout: The features and where they come from.
         attributes: What is kept of the files as a whole.
         demos: The demos to convert, in order.
         present: Demos that the dataset has already.
@@ -85,7 +82,7 @@ class Plan:
     """
 
     fps: int
-    mapping: Mapping
+    layout: EpisodeLayout
     attributes: dict[str, Any]
     demos: list[PlannedDemo] = field(default_factory=list)
     present: list[DemoName] = field(default_factory=list)
@@ -125,8 +122,8 @@ def make_plan(sources: Sequence[Path], root: Path, options: ConvertOptions) -> P
         model = next((demo for _, _, demo in demos if demo.length), None)
         if model is None:
             raise DatasetError(f"{', '.join(map(str, sources))}: there is no demo with actions that can be read.")
-        mapping = map_demo(model, options.wishes)
-        plan = Plan(_fps(files, options), mapping, _attributes(files[0], mapping), refused=damaged)
+        layout = _layout(model, options.choice)
+        plan = Plan(_fps(files, options), layout, _attributes(files[0], layout), refused=damaged)
         done = Counter() if options.overwrite else _converted(root)
         for name, file, demo in demos:
             try:
@@ -143,7 +140,7 @@ def _plan_demo(
     if options.success_only and not demo.success:
         plan.left_out.append(name)
         return
-    problems = plan.mapping.differences(demo) if demo.length else ["it has no frames"]
+    problems = _differences(demo, plan.layout) if demo.length else ["it has no frames"]
     if problems:
         plan.refused.append((name, "; ".join(problems)))
         return
@@ -153,17 +150,38 @@ def _plan_demo(
         plan.present.append(name)
         return
     task = options.task_description or str(file.env_args.get("env_name") or "") or name.file.stem
-    kept = tuple(path for path in demo.columns if _is_kept(path, demo, plan.mapping, options.wishes))
+    kept = tuple(path for path in _unused(demo, plan.layout) if options.choice.keeps(path))
     plan.demos.append(PlannedDemo(name, task, source, kept, demo.length))
 
 
-def _is_kept(path: str, demo: Demo, mapping: Mapping, wishes: Wishes) -> bool:
-    """Whether a column that becomes no feature is kept beside the dataset."""
-    entry = demo.columns[path]
-    if path in mapping.paths or part_of(path, entry).is_picture:
-        return False
-    # Who names observations wants no others; what is no observation is kept all the same.
-    return not (wishes.name_observations and path.partition("/")[0] == "obs")
+def _layout(demo: Demo, choice: Choice) -> EpisodeLayout:
+    """Choose from what a demo holds."""
+    if ACTIONS not in demo.columns or len(demo.columns[ACTIONS].shape) != 2:
+        raise DatasetError(f"{demo.name} has no 'actions' with one row per frame.")
+    return lay_out(_parts(demo), choice)
+
+
+def _parts(demo: Demo) -> list[Part]:
+    return [Part(path, entry.shape[1:], entry.dtype) for path, entry in demo.columns.items()]
+
+
+def _unused(demo: Demo, layout: EpisodeLayout) -> list[str]:
+    """Return the columns that are no features, and no pictures either."""
+    return [part.path for part in _parts(demo) if part.path not in layout.paths and not part.is_picture]
+
+
+def _differences(demo: Demo, layout: EpisodeLayout) -> list[str]:
+    """Say in sentences why a demo cannot be converted with this layout; empty where it can."""
+    found = []
+    for part in (part for parts in layout.parts.values() for part in parts):
+        entry = demo.columns.get(part.path)
+        if entry is None:
+            found.append(f"it has no {part.path} with {demo.length} rows")
+        elif entry.shape[1:] != part.shape:
+            found.append(f"{part.path} has rows of {entry.shape[1:]}, not of {part.shape}")
+        elif entry.dtype != part.dtype:
+            found.append(f"{part.path} is {entry.dtype}, not {part.dtype}")
+    return found
 
 
 def _fps(files: Sequence[DemoFile], options: ConvertOptions) -> int:
@@ -191,23 +209,23 @@ def _file_fps(file: DemoFile) -> int:
     return fps
 
 
-def _attributes(file: DemoFile, mapping: Mapping) -> dict[str, Any]:
+def _attributes(file: DemoFile, layout: EpisodeLayout) -> dict[str, Any]:
     return {
         "env_name": str(file.env_args.get("env_name") or ""),
         "env_args": {key: value for key, value in file.env_args.items() if key != "env_name"},
-        LAYOUT: mapping.layout.to_json(),
+        LAYOUT: layout.to_json(),
     }
 
 
 def _converted(root: Path) -> Counter[tuple[str, ...]]:
     """Return how many episodes of each source the dataset has, told by their attributes."""
     found: Counter[tuple[str, ...]] = Counter()
-    index = 0
-    while (path := root / layout.sidecar_file(index, ".json")).is_file():
-        source = json.loads(path.read_text(encoding="utf-8")).get(SOURCE)
-        if isinstance(source, dict):
+    for index in itertools.count():
+        attributes = read_attributes(root, index)
+        if not attributes:
+            break
+        if isinstance(source := attributes.get(SOURCE), dict):
             found[tuple(str(value) for value in source.values())] += 1
-        index += 1
     return found
 
 
@@ -215,14 +233,10 @@ def _notes(model: Demo, plan: Plan) -> list[str]:
     notes = []
     if model.texts:
         notes.append(f"Left out, because they hold texts: {', '.join(model.texts)}.")
-    pictures = [
-        path
-        for path, entry in model.columns.items()
-        if path not in plan.mapping.paths and part_of(path, entry).is_picture
-    ]
+    pictures = [part.path for part in _parts(model) if part.is_picture and part.path not in plan.layout.paths]
     if pictures:
         notes.append(f"Pictures left out: {', '.join(pictures)}.")
-    if "observation.state" not in plan.mapping.features:
+    if "observation.state" not in plan.layout.parts:
         notes.append(
             "There is no observation.state, which most policies want. Name the terms it is made of with --state_keys."
         )

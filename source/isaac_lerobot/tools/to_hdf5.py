@@ -20,8 +20,6 @@ from isaac_lerobot.episode_data.layout import EpisodeLayout, Part
 from isaac_lerobot.episode_data.names import episode_names
 from isaac_lerobot.episode_data.states import kept_values
 from isaac_lerobot.errors import DatasetError
-from isaac_lerobot.recording.selection import STATE
-from isaac_lerobot.tools.convert_plan import LAYOUT
 from isaac_lerobot.tools.demo_file import FORMAT_VERSION, Array, h5py_module
 
 _PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 2}
@@ -53,7 +51,7 @@ def convert_back(
     h5py = h5py_module()
     if path.exists() and not overwrite:
         raise DatasetError(f"{path} exists already. Choose another name, or give --overwrite.")
-    layout = layout_of(dataset)
+    layout = EpisodeLayout.of_dataset(dataset)
     partial = path.with_name(path.name + ".partial")
     written = 0
     try:
@@ -77,34 +75,6 @@ def convert_back(
     finally:
         partial.unlink(missing_ok=True)
     return written
-
-
-def layout_of(dataset: DatasetReader) -> EpisodeLayout:
-    """Return which datasets of a demo each feature becomes: what it was made from, else Isaac Lab's names."""
-    kept = dataset.attributes.get("attributes", {}).get(LAYOUT)
-    if kept:
-        return EpisodeLayout.from_json(kept)
-    layout = EpisodeLayout.of_dataset(dataset.features)
-    if STATE in layout.parts:
-        (state,) = layout.parts[STATE]
-        terms = _terms(dataset.features[STATE].names, state.shape[0])
-        layout.parts[STATE] = tuple(Part(f"obs/{term}", (size,), state.dtype) for term, size in terms.items())
-    return layout
-
-
-def _terms(names: Any, size: int) -> dict[str, int]:
-    """Return the terms that make up the state with their sizes, told by the element names ``<term>.<element>``."""
-    if not isinstance(names, list | tuple) or len(names) != size:
-        return {"state": size}
-    terms: dict[str, int] = {}
-    last = ""
-    for name in names:
-        term = str(name).partition(".")[0]
-        if term in terms and term != last:
-            return {"state": size}
-        terms[term] = terms.get(term, 0) + 1
-        last = term
-    return terms
 
 
 def _env_args(dataset: DatasetReader) -> dict[str, Any]:

@@ -107,6 +107,20 @@ def scene_state(env: Environment) -> dict[str, NDArray[Any]]:
     return {path: np.array(as_numpy(value)) for path, value in scene_tensors(env).items()}
 
 
+def processed_actions(env: Any) -> Any | None:
+    """Return the actions as the action terms have processed them, concatenated: shape ``(num_envs, n)``.
+
+    None for an environment without action terms.
+    """
+    import torch
+
+    manager = getattr(env, "action_manager", None)
+    terms = [manager.get_term(name) for name in manager.active_terms] if manager is not None else []
+    if not terms:
+        return None
+    return torch.cat([to_torch(term.processed_actions) for term in terms], dim=-1)
+
+
 def _three_channels(picture: Any) -> Any:
     """Make (N, H, W, C) pictures RGB: drop an alpha channel, repeat a single one."""
     if picture.shape[-1] == 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from isaac_lerobot.recording import RecordingConfig
-from isaac_lerobot.recording.selection import check_names
+from isaac_lerobot.recording.selection import Keys, check_names
 from isaac_lerobot.sim.env.offer import COLOUR_OUTPUTS, frames_per_second
 
 
@@ -22,7 +22,7 @@ def check_choice(config: RecordingConfig, env_cfg: Any) -> None:
         TaskError: The task has no such term or camera, or no rate that the format can hold.
     """
     frames_per_second(env_cfg.sim.dt * env_cfg.decimation)
-    check_names(config, config.task, list(term_keys(env_cfg)), list(camera_names(env_cfg)))
+    check_names(Keys.of(config), config.task, list(term_keys(env_cfg)), list(camera_names(env_cfg)))
 
 
 def term_keys(env_cfg: Any) -> Iterator[str]:

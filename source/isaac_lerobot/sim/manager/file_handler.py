@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import logging
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,25 +11,19 @@ import numpy as np
 from isaaclab.utils.datasets import EpisodeData
 from isaaclab.utils.datasets.dataset_file_handler_base import DatasetFileHandlerBase
 
-from isaac_lerobot.dataset import DatasetReader, DatasetWriter, Episode
-from isaac_lerobot.dataset.format.features import differences, parse_features
-from isaac_lerobot.dataset.format.sidecar import read_attributes
-from isaac_lerobot.dataset.write.folder import check_usable, holds_dataset
-from isaac_lerobot.episode_data.layout import LAYOUT, NO_KEYS, EpisodeLayout
-from isaac_lerobot.episode_data.names import NAME, episode_names
+from isaac_lerobot.dataset import Episode, holds_dataset
+from isaac_lerobot.episode_data.layout import ACTIONS, EpisodeLayout, is_observation
 from isaac_lerobot.episode_data.states import kept_values
-from isaac_lerobot.episode_data.tensors import as_numpy, flat, nested
-from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError, nearest
-from isaac_lerobot.sim.env.facts import package_versions
-from isaac_lerobot.sim.env.offer import frames_per_second
-from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode, StreamSchema
+from isaac_lerobot.episode_data.tensors import flat, nested
+from isaac_lerobot.errors import ConfigError, DatasetError, nearest
+from isaac_lerobot.recording.opening import DatasetSchema, root_of_file
+from isaac_lerobot.sim.manager.collected import CollectedEpisode
+from isaac_lerobot.sim.manager.dataset_file import Contents, DatasetFile, need_writable
+from isaac_lerobot.sim.manager.keys import check_keys, choice_of
+from isaac_lerobot.sim.manager.rate import guessed_rate, rate_of
+from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode
 
 logger = logging.getLogger(__name__)
-
-SUFFIX = ".lerobot"
-_FAILED = "_failed"
-DEFAULT_FPS = 30
-"""Frame rate of a dataset whose rate nothing tells [1/s]; used with a warning."""
 
 _SETTINGS = (
     "observation_keys_to_record",
@@ -43,23 +34,6 @@ _SETTINGS = (
     "robot_type",
     "overwrite",
 )
-
-
-def dataset_folder(file_path: str) -> Path:
-    """Return the dataset's folder for a path as Isaac Lab gives it: ``.hdf5`` becomes ``.lerobot``, none is added."""
-    path = Path(file_path).expanduser().absolute()
-    name, failed = path.name, ""
-    # Isaac Lab appends this to whatever the file name is, a suffix included.
-    if name.endswith(_FAILED):
-        name, failed = name.removesuffix(_FAILED), _FAILED
-    for suffix in (SUFFIX, ".hdf5"):
-        name = name.removesuffix(suffix)
-    return path.with_name(f"{name}{failed}{SUFFIX}")
-
-
-def open_handler(file_path: str) -> LeRobotDatasetFileHandler | None:
-    """Return the handler of this process that has ``file_path`` open for writing."""
-    return _writing.get(dataset_folder(file_path))
 
 
 class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
@@ -88,17 +62,8 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
     overwrite: bool = False
 
     def __init__(self) -> None:
-        self._root: Path | None = None
-        self._writer: DatasetWriter | None = None
-        self._reader: DatasetReader | None = None
-        self._layout: EpisodeLayout | None = None
-        self._names: list[str] | None = None
-        self._env_args: dict[str, Any] = {}
-        self._kept_env_args: dict[str, Any] | None = None
-        self._demo_count = 0
-        # A streamed episode says only when it begins whether the dataset that create() has found is to be replaced.
-        self._may_overwrite = False
-        self._warned_of_task = False
+        self._file: DatasetFile | None = None
+        self._warned_of: set[str] = set()
 
     @classmethod
     def configured(cls, **settings: Any) -> type[LeRobotDatasetFileHandler]:
@@ -120,7 +85,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         Nothing is written before the first episode, whose values say which features there are.
 
         Args:
-            file_path: Folder of the dataset, see :func:`dataset_folder`.
+            file_path: Folder of the dataset, see :func:`.root_of_file`.
             env_name: Name of the environment.
 
         Raises:
@@ -128,18 +93,10 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
             DatasetError: The folder holds something else, or another process is writing it.
         """
         self._raise_if_open()
-        if _is_empty(self.state_observation_keys) and _is_empty(self.observation_keys_to_record):
-            raise ConfigError(NO_KEYS)
-        root = dataset_folder(file_path)
-        if holds_dataset(root) and not self.overwrite:
-            self._continue(root)
-            self._may_overwrite = True
-        elif root.exists():
-            check_usable(root, self.overwrite)
-        self._root = root
-        if env_name or not self._env_args:
+        check_keys(self.state_observation_keys, self.observation_keys_to_record)
+        self._use(DatasetFile.create(root_of_file(file_path), overwrite=self.overwrite))
+        if env_name or not self._opened().env_args:
             self.add_env_args({"env_name": env_name or "", "type": 2})
-        _writing[root] = self
 
     def open(self, file_path: str, mode: str = "r") -> None:
         """Open a dataset that is there.
@@ -153,17 +110,10 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         """
         self._raise_if_open()
         root = Path(file_path).expanduser().absolute()
-        root = root if holds_dataset(root) else dataset_folder(file_path)
-        if mode == "r":
-            self._reader = DatasetReader(root)
-            self._root = root
-            self._read_own(self._reader)
-        elif mode in ("a", "r+"):
-            self._continue(root)
-            self._root = root
-            _writing[root] = self
-        else:
+        root = root if holds_dataset(root) else root_of_file(file_path)
+        if mode not in ("r", "a", "r+"):
             raise ConfigError(f"A dataset is opened with mode 'r', 'a' or 'r+', not {mode!r}; make one with create().")
+        self._use(DatasetFile.to_read(root) if mode == "r" else DatasetFile.continued(root))
 
     def flush(self) -> None:
         """Wait until every episode is on the disk.
@@ -171,9 +121,7 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         Raises:
             DatasetError: An episode could not be brought there.
         """
-        self._raise_if_closed()
-        if self._writer is not None:
-            self._writer.wait()
+        self._opened().flush()
 
     def close(self) -> None:
         """Complete the dataset and let go of it; may be called twice.
@@ -181,18 +129,9 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         Raises:
             DatasetError: An episode could not be brought to disk.
         """
-        root, self._root = self._root, None
-        writer, self._writer = self._writer, None
-        self._reader = None
-        if root is not None and _writing.get(root) is self:
-            del _writing[root]
-        if writer is not None:
-            try:
-                if self._kept_env_args != self._env_args:
-                    env_args = dict(self._env_args)
-                    writer.update_attributes({"env_name": env_args.get("env_name"), "env_args": env_args})
-            finally:
-                writer.close()
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
 
     # ---- what is in it -----------------------------------------------------------------------------------------
 
@@ -202,10 +141,13 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         Raises:
             DatasetError: The dataset is open for reading only.
         """
-        self._raise_if_closed()
-        if self._reader is not None:
-            raise DatasetError(f"{self._root} is open for reading. Open it with mode 'a' to change what it says.")
-        self._env_args.update(env_args)
+        file = self._opened()
+        need_writable(file)
+        file.env_args.update(env_args)
+
+    def get_env_args(self) -> dict[str, Any]:
+        """Return the facts about the environment, its name among them."""
+        return dict(self._opened().env_args)
 
     def set_env_name(self, env_name: str) -> None:
         """Set the environment's name."""
@@ -213,21 +155,20 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
 
     def get_env_name(self) -> str | None:
         """Return the environment's name."""
-        self._raise_if_closed()
-        return self._env_args.get("env_name")
+        return self._opened().env_args.get("env_name")
 
     def get_episode_names(self) -> Iterable[str]:
         """Return the episodes' names in the order of recording: ``demo_0``, ``demo_1``, … unless given others."""
-        return list(self._episode_names())
+        return self._opened().names
 
     def get_num_episodes(self) -> int:
         """Return the number of episodes."""
-        return self._demo_count
+        return self.demo_count
 
     @property
     def demo_count(self) -> int:
         """Number of episodes so far; those given a ``demo_id`` of their own do not count, as in Isaac Lab."""
-        return self._demo_count
+        return self._file.demo_count if self._file is not None else 0
 
     # ---- episodes ----------------------------------------------------------------------------------------------
 
@@ -244,22 +185,20 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
             FeatureError: Its values differ from the dataset's features; lists every difference.
             DatasetError: It could not be written.
         """
-        self._raise_if_closed()
-        if self._reader is not None:
-            raise DatasetError(f"{self._root} was opened for reading. Open it with mode 'a' to add episodes.")
+        file = self._opened()
+        need_writable(file)
         if episode.is_empty():
             return
-        name = f"demo_{self._demo_count if demo_id is None else demo_id}"
-        if name in self._episode_names():
+        name = f"demo_{file.demo_count if demo_id is None else demo_id}"
+        if name in file.names:
             raise ValueError(f"Episode '{name}' already exists in the dataset")
         streamed = episode.data.get(STREAMED)
-        if streamed is not None:
-            saved = self._save_streamed(streamed, episode, name)
+        if isinstance(streamed, StreamedEpisode):
+            saved = streamed.save(file, name, episode)
         else:
-            saved = self._save_collected(episode, name)
+            saved = self._save_collected(file, name, episode)
         if saved:
-            self._episode_names().append(name)
-            self._demo_count += demo_id is None
+            file.add_name(name, counts=demo_id is None)
 
     def load_episode(
         self, episode_name: str, device: str = "cpu", convert_legacy_quat: bool | None = None, images: bool = False
@@ -272,16 +211,14 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
             convert_legacy_quat: For Isaac Lab's sake: quaternions here are as Isaac Lab gave them.
             images: Whether to decode the pictures as well; they are exact but for the video codec's error.
         """
-        self.flush()
-        names = self._episode_names()
-        if episode_name not in names:
+        file = self._opened()
+        file.flush()
+        if episode_name not in file.names:
             return None
-        assert self._root is not None
-        reader = self._reader or DatasetReader(self._root)
-        recorded = reader.episode(names.index(episode_name))
+        reader = file.reader()
+        recorded = reader.episode(file.names.index(episode_name))
         sidecar = recorded.sidecar()
-        values = _layout_of(reader).tree(recorded, images)
-        values |= kept_values(sidecar)
+        values = EpisodeLayout.of_dataset(reader).tree(recorded, images) | kept_values(sidecar)
 
         import torch
 
@@ -297,186 +234,82 @@ class LeRobotDatasetFileHandler(DatasetFileHandlerBase):  # type: ignore[misc]
         episode.env_id = self.get_env_name()
         return episode
 
-    # ---- streaming ---------------------------------------------------------------------------------------------
-
-    def begin_episode(self, schema: StreamSchema) -> Episode:
+    def begin_episode(self, contents: Contents, task: str) -> Episode:
         """Open an episode whose frames come one by one; :meth:`write_episode` closes it.
 
         Raises:
             FeatureError: The dataset has other features.
             DatasetError: It cannot be written.
         """
-        self._raise_if_closed()
-        return self._writer_for(schema).begin_episode(schema.task)
+        return self._opened().writer_for(contents).begin_episode(task)
 
-    def _save_streamed(self, streamed: StreamedEpisode, episode: EpisodeData, name: str) -> bool:
-        # Frames still lie with the dataset they were begun for; failed ones may go into another.
-        others = flat({key: value for key, value in episode.data.items() if key != STREAMED})
-        arrays = {path: as_numpy(value) for path, value in others.items()}
-        writer = self._writer_for(streamed.schema)
-        return streamed.save(_success(episode), self._attributes(episode, name), arrays, writer)
-
-    def _save_collected(self, episode: EpisodeData, name: str) -> bool:
+    def _save_collected(self, file: DatasetFile, name: str, episode: EpisodeData) -> bool:
         episode.pre_export()
-        values = flat(episode.data)
-        chosen = EpisodeLayout.of_episode(values, self.state_observation_keys, self.observation_keys_to_record)
-        rows = chosen.rows(values)
-        columns, arrays = chosen.beside(values)
-        schema = StreamSchema(
-            chosen.features(), self._rate(), chosen, self._task(), codec=self.codec, robot_type=self.robot_type
+        collected = CollectedEpisode(
+            flat(episode.data), choice_of(self.state_observation_keys, self.observation_keys_to_record)
         )
-        first = next(rows, None)
-        if first is None:
-            logger.info("An episode without a step was left out.")
+        if not collected.steps:
+            # A reset before the first step leaves its initial state behind, and nothing is lost with that.
+            level = logging.INFO if set(episode.data) <= {"initial_state"} else logging.WARNING
+            logger.log(level, "%s: an episode without a step was left out.", file.root)
             return False
-        writing = self._writer_for(schema).begin_episode(schema.task)
+        self._say_what_is_odd(file, name, collected)
+        schema = DatasetSchema(self._rate(file), collected.layout.features(), self.robot_type, self.codec)
+        writing = file.writer_for(Contents(schema, collected.layout)).begin_episode(self._task(file))
         try:
-            for step, frame in enumerate(itertools.chain([first], rows)):
-                writing.add_frame(frame, extra={path: column[step] for path, column in columns.items()})
-            writing.save(_success(episode), attributes=self._attributes(episode, name), arrays=arrays)
+            for frame, extra in collected.frames():
+                writing.add_frame(frame, extra)
+            success = None if episode.success is None else bool(episode.success)
+            attributes = file.episode_attributes(name, episode.seed)
+            writing.save(success, attributes=attributes, arrays=collected.arrays())
         finally:
             # Does nothing once it is saved.
             writing.discard()
         return True
 
-    def _attributes(self, episode: EpisodeData, name: str) -> dict[str, Any]:
-        attributes: dict[str, Any] = {NAME: name, "seed": _plain(episode.seed)}
-        if self._kept_env_args != self._env_args:
-            attributes["env_args"] = dict(self._env_args)
-        return attributes
+    def _say_what_is_odd(self, file: DatasetFile, name: str, collected: CollectedEpisode) -> None:
+        paths = collected.layout.paths
+        if ACTIONS not in paths and not any(map(is_observation, paths)):
+            self._warn_once(
+                "features",
+                f"The episodes of {file.root} have neither actions nor observations: every value with a row per step "
+                "becomes a feature of its own name, and no policy can be trained on them.",
+            )
+        if found := collected.first_not_finite():
+            path, step = found
+            logger.warning("%s: %s holds NaN or inf at step %d. It is recorded as it is.", name, path, step)
 
-    def _task(self) -> str:
-        text = self.task_description or self._env_args.get("env_name")
-        if not text and not self._warned_of_task:
-            self._warned_of_task = True
-            logger.warning(
-                "Nothing says what is done in the episodes of %s; their task text is 'task'. Set the handler's "
-                "`task_description`, or use LeRobotDatasetFileHandler.configured(task_description=…).", self._root,
-            )  # fmt: skip
+    def _task(self, file: DatasetFile) -> str:
+        text = self.task_description or file.env_args.get("env_name")
+        if not text:
+            self._warn_once(
+                "task",
+                f"Nothing says what is done in the episodes of {file.root}; their task text is 'task'. Set the "
+                "handler's `task_description`, or use LeRobotDatasetFileHandler.configured(task_description=…).",
+            )
         return text or "task"
 
-    def _rate(self) -> int:
+    def _rate(self, file: DatasetFile) -> int:
         if self.fps is not None:
             return int(self.fps)
-        sim_args = self._env_args.get("sim_args") or {}
-        if "dt" in sim_args and "decimation" in sim_args:
-            return frames_per_second(sim_args["dt"] * sim_args["decimation"])
-        if self._writer is not None:
-            return self._writer.fps
-        step_dt = _step_dt_of_task(self._env_args.get("env_name"))
-        if step_dt is not None:
-            return frames_per_second(step_dt)
-        logger.warning(
-            "Nothing tells how many frames per second %s has; %d are assumed. Set the handler's `fps`, or call "
-            "add_env_args({'sim_args': {'dt': …, 'decimation': …}}) before the first episode.", self._root, DEFAULT_FPS,
-        )  # fmt: skip
-        return DEFAULT_FPS
+        return rate_of(file.env_args) or file.fps or guessed_rate(file.env_args.get("env_name"), file.root)
 
-    # ---- the dataset -------------------------------------------------------------------------------------------
+    # ---- the open dataset --------------------------------------------------------------------------------------
 
-    def _writer_for(self, schema: StreamSchema) -> DatasetWriter:
-        if self._writer is not None and schema.overwrite and self._may_overwrite:
-            self._writer.close()
-            self._writer = None
-        self._may_overwrite = False
-        if self._writer is None:
-            self._start(schema)
-        assert self._writer is not None
-        found = differences(parse_features(schema.features), parse_features(self._writer.features))
-        if schema.fps != self._writer.fps:
-            found.append(f"fps is {schema.fps}, the dataset has {self._writer.fps}")
-        if found:
-            raise FeatureError(
-                f"The episode does not fit the dataset {self._writer.root}: {'; '.join(found)}. Record into another "
-                "folder, or choose what that dataset has."
-            )
-        return self._writer
+    def _use(self, file: DatasetFile) -> None:
+        self._file = file
+        self._warned_of.clear()
 
-    def _start(self, schema: StreamSchema) -> None:
-        assert self._root is not None
-        self._names, self._demo_count = [], 0
-        self.add_env_args(schema.env_args)
-        if schema.env_name and not self.get_env_name():
-            self.set_env_name(schema.env_name)
-        attributes = {
-            "env_name": self.get_env_name(),
-            "env_args": dict(self._env_args),
-            "versions": package_versions(),
-            LAYOUT: schema.layout.to_json(),
-        }
-        self._writer = DatasetWriter.create(
-            self._root,
-            schema.fps,
-            schema.features,
-            schema.robot_type,
-            codec=schema.codec,
-            overwrite=self.overwrite or schema.overwrite,
-            attributes=attributes,
-        )
-        self._kept_env_args = dict(self._env_args)
-
-    def _continue(self, root: Path) -> None:
-        self._writer = DatasetWriter.append(root)
-        self._root = root
-        self._read_own(DatasetReader(root))
-
-    def _read_own(self, reader: DatasetReader) -> None:
-        kept = reader.attributes.get("attributes", {})
-        self._env_args = {**(kept.get("env_args") or {})}
-        if kept.get("env_name"):
-            self._env_args["env_name"] = kept["env_name"]
-        self._kept_env_args = dict(self._env_args)
-        self._demo_count = reader.num_episodes
-        self._names = None
-
-    def _episode_names(self) -> list[str]:
-        self._raise_if_closed()
-        if self._names is None:
-            self._names = []
-            if self._reader is not None or self._writer is not None:
-                assert self._root is not None
-                number = (self._reader or DatasetReader(self._root)).num_episodes
-                self._names = episode_names(read_attributes(self._root, index) for index in range(number))
-        return self._names
+    def _opened(self) -> DatasetFile:
+        if self._file is None:
+            raise DatasetError("No dataset is open. Call create() or open() first.")
+        return self._file
 
     def _raise_if_open(self) -> None:
-        if self._root is not None:
-            raise DatasetError(f"This handler has {self._root} open. Close it first, or use another handler.")
+        if self._file is not None:
+            raise DatasetError(f"This handler has {self._file.root} open. Close it first, or use another handler.")
 
-    def _raise_if_closed(self) -> None:
-        if self._root is None:
-            raise DatasetError("No dataset is open. Call create() or open() first.")
-
-
-_writing: weakref.WeakValueDictionary[Path, LeRobotDatasetFileHandler] = weakref.WeakValueDictionary()
-
-
-def _layout_of(reader: DatasetReader) -> EpisodeLayout:
-    kept = reader.attributes.get("attributes", {}).get(LAYOUT)
-    return EpisodeLayout.from_json(kept) if kept else EpisodeLayout.of_dataset(reader.features)
-
-
-def _step_dt_of_task(env_name: str | None) -> float | None:
-    """Return the step [s] of a registered task, None where there is none of that name."""
-    if not env_name:
-        return None
-    # Loading a task's configuration runs somebody else's code; not knowing the rate is no reason to fail.
-    with contextlib.suppress(Exception):
-        from isaac_lerobot.recording import RecordingConfig
-        from isaac_lerobot.sim.env.tasks import load_env_cfg
-
-        cfg = load_env_cfg(RecordingConfig(task=env_name))
-        return float(cfg.sim.dt * cfg.decimation)
-    return None
-
-
-def _success(episode: EpisodeData) -> bool | None:
-    return None if episode.success is None else bool(episode.success)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
-def _is_empty(keys: Sequence[str] | None) -> bool:
-    return keys is not None and len(keys) == 0
+    def _warn_once(self, topic: str, message: str) -> None:
+        if topic not in self._warned_of:
+            self._warned_of.add(topic)
+            logger.warning(message)

@@ -1,94 +1,136 @@
-"""``StreamedEpisode``: an episode that goes to the dataset frame by frame, and what its recorder manager is given."""
+"""``StreamedEpisodes``: episodes that go to the dataset step by step, and what their recorder manager holds of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from isaaclab.utils.datasets import EpisodeData
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset import DatasetWriter, Episode
-from isaac_lerobot.episode_data.layout import EpisodeLayout
+from isaac_lerobot.dataset import Episode
+from isaac_lerobot.episode_data.states import FINAL, INITIAL
+from isaac_lerobot.episode_data.tensors import as_numpy, flat
+from isaac_lerobot.recording.episodes import RunningEpisodes
+from isaac_lerobot.recording.status import Severity
+from isaac_lerobot.sim.manager.dataset_file import Contents, DatasetFile
+
+logger = logging.getLogger(__name__)
 
 STREAMED = "lerobot"
-"""The one entry of the ``EpisodeData`` of a streamed episode; its value is the :class:`StreamedEpisode`."""
+"""The entry of the ``EpisodeData`` of a streamed episode that stands for its steps: a :class:`StreamedEpisode`."""
 
-
-@dataclass(frozen=True)
-class StreamSchema:
-    """What a dataset has to be like for an episode to go into it.
-
-    Attributes:
-        features: LeRobot's feature definitions.
-        fps: Frames per second [1/s].
-        layout: Where the features come from in ``EpisodeData``.
-        task: What the robot does, in words.
-        codec: Video encoder.
-        robot_type: Name of the robot.
-        overwrite: Whether to replace a dataset that is there.
-        env_name: Name of the environment.
-        env_args: Facts about it, JSON.
-    """
-
-    features: dict[str, dict[str, Any]]
-    fps: int
-    layout: EpisodeLayout
-    task: str
-    codec: str = "h264"
-    robot_type: str | None = None
-    overwrite: bool = False
-    env_name: str | None = None
-    env_args: Mapping[str, Any] = field(default_factory=dict)
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class StreamedEpisode:
-    """An episode of one environment.
-
-    Isaac Lab's recorder manager leaves an empty ``EpisodeData`` out when it exports. This object stands in there for
-    all frames, and comes back to the file handler when the manager has decided that the episode is to be kept.
+    """Stands in an ``EpisodeData`` for the steps of an episode, and comes to the file handler when it is to be kept.
 
     Args:
-        schema: What it consists of.
-        writing: The open episode of a dataset.
-        initial_state: The scene's state when it began, by path, each of shape ``(1, …)``.
+        env_id: The environment that it is of.
+        save: Saves it into a dataset.
     """
 
-    def __init__(self, schema: StreamSchema, writing: Episode, initial_state: Mapping[str, Any]) -> None:
-        self.schema = schema
-        self._writing = writing
-        self._initial_state = dict(initial_state)
-        self._empty: dict[str, NDArray[Any]] = {}
+    def __init__(self, env_id: int, save: Callable[[int, DatasetFile, str, EpisodeData], bool]) -> None:
+        self._env_id, self._save = env_id, save
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it is neither saved nor thrown away."""
-        return self._writing.is_open
+    def save(self, file: DatasetFile, name: str, episode: EpisodeData) -> bool:
+        """Save it; return whether there was a step to save.
 
-    def add(self, frame: Mapping[str, Any], beside: Mapping[str, NDArray[Any]]) -> None:
-        """Add a frame, and numbers that are kept beside the dataset."""
-        # The joints of an asset without joints: nothing to write per frame, but there to be found again.
-        self._empty = {path: value for path, value in beside.items() if not value.size}
-        self._writing.add_frame(frame, extra={path: value for path, value in beside.items() if value.size})
+        Args:
+            file: The dataset it goes into.
+            name: What the episode is called there.
+            episode: What the recorder manager has of it besides its steps.
 
-    def save(
-        self,
-        success: bool | None,
-        attributes: Mapping[str, Any],
-        arrays: Mapping[str, Any],
-        into: DatasetWriter,
-    ) -> bool:
-        """Save it into a dataset; return whether there was anything to save."""
-        if not len(self._writing):
-            self.discard()
+        Raises:
+            FeatureError: That dataset has other features.
+            DatasetError: It could not be written.
+        """
+        return self._save(self._env_id, file, name, episode)
+
+
+class StreamedEpisodes:
+    """The running episodes of a recorder manager's environments.
+
+    Args:
+        num_envs: Number of environments.
+        contents: What they need of a dataset.
+        begin: Begins an episode there.
+        state: Returns the scene's state by path, shape ``(num_envs, …)``.
+    """
+
+    def __init__(
+        self, num_envs: int, contents: Contents, begin: Callable[[], Episode], state: Callable[[], Arrays]
+    ) -> None:
+        self._contents, self._state = contents, state
+        cameras = [name for name, feature in contents.schema.features.items() if feature["dtype"] == "video"]
+        self._running = RunningEpisodes(_Log())
+        self._running.open(num_envs, cameras, begin)
+        self._final: dict[int, dict[str, NDArray[Any]]] = {}
+
+    def record(self, env_ids: NDArray[np.int64], frame: Arrays, states: Arrays, beside: Arrays) -> None:
+        """Record a step; see :meth:`.RunningEpisodes.record`."""
+        self._final.clear()
+        self._running.record(env_ids, frame, states, beside)
+
+    def hold_final(self, env_ids: Sequence[int]) -> None:
+        """Keep the state in which episodes end, which may be exported only after it is gone."""
+        state = self._state()
+        self._final.update({env_id: {path: value[env_id] for path, value in state.items()} for env_id in env_ids})
+
+    def save(self, env_id: int, file: DatasetFile, name: str, episode: EpisodeData) -> bool:
+        """Save the episode of an environment; see :meth:`StreamedEpisode.save`."""
+        running = self._running.take(env_id)
+        if running is None or running.writer is None:
             return False
-        steps = len(self._writing)
-        together = {f"initial_state/{path}": value for path, value in self._initial_state.items()}
-        together |= {path: np.empty((steps, *value.shape), value.dtype) for path, value in self._empty.items()}
-        self._writing.save(success, attributes=attributes, arrays={**together, **arrays}, into=into)
+        others = flat({key: value for key, value in episode.data.items() if key != STREAMED})
+        kept = {path: as_numpy(value) for path, value in others.items()}
+        initial = {path: value[0] for path, value in kept.items() if path.startswith(INITIAL)}
+        arrays = {**_under(INITIAL, running.initial), **_under(FINAL, self._final_state(env_id)), **kept, **initial}
+        try:
+            # The steps lie with the dataset they were begun for; failed episodes may go into another.
+            running.writer.save(
+                None if episode.success is None else bool(episode.success),
+                attributes=file.episode_attributes(name, episode.seed),
+                arrays=arrays,
+                into=file.writer_for(self._contents),
+            )
+        finally:
+            # Does nothing once it is saved.
+            running.writer.discard()
         return True
 
-    def discard(self) -> None:
-        """Throw it away, if it is not saved."""
-        self._writing.discard()
+    def drop(self, env_id: int) -> None:
+        """Throw the episode of an environment away, if one is running."""
+        self._final.pop(env_id, None)
+        self._running.drop(env_id)
+
+    def drop_all(self) -> None:
+        """Throw every episode away."""
+        self._final.clear()
+        self._running.drop_all()
+
+    def _final_state(self, env_id: int) -> dict[str, NDArray[Any]]:
+        if env_id in self._final:
+            return self._final.pop(env_id)
+        try:
+            return {path: value[env_id] for path, value in self._state().items()}
+        except AttributeError:
+            logger.warning("The environment is closed already: the state after the last step is not known.")
+            return {}
+
+
+class _Log:
+    """Hears of running episodes where nobody watches."""
+
+    def say(self, text: str, severity: Severity) -> None:
+        logger.warning(text)
+
+    def discarded(self) -> None:
+        pass
+
+
+def _under(prefix: str, values: Arrays) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}{path}": value for path, value in values.items()}

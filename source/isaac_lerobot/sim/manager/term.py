@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from isaaclab.managers import RecorderTerm, RecorderTermCfg
 from isaaclab.managers.recorder_manager import DatasetExportMode
 from isaaclab.utils import configclass
+from isaaclab.utils.datasets import EpisodeData
+from numpy.typing import NDArray
 
-from isaac_lerobot.episode_data.layout import NO_KEYS, EpisodeLayout
-from isaac_lerobot.episode_data.tensors import to_torch
-from isaac_lerobot.errors import ConfigError, IsaacLeRobotError
-from isaac_lerobot.recording import RecordingConfig, Selection, TaskOffer, select
-from isaac_lerobot.sim.env.frames import FrameReader, scene_state
+from isaac_lerobot.episode_data.layout import EpisodeLayout
+from isaac_lerobot.errors import ConfigError
+from isaac_lerobot.recording import Selection, TaskOffer
+from isaac_lerobot.recording.opening import DatasetSchema
+from isaac_lerobot.recording.selection import Keys, select_keys
+from isaac_lerobot.sim.env.frames import FrameReader, scene_state, scene_tensors
 from isaac_lerobot.sim.env.hooks import listed
 from isaac_lerobot.sim.env.offer import inspect_env
-from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler, dataset_folder, open_handler
-from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode, StreamSchema
+from isaac_lerobot.sim.env.steps import StepReader
+from isaac_lerobot.sim.manager.dataset_file import Contents, DatasetFile
+from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
+from isaac_lerobot.sim.manager.keys import OPTIONS, check_keys
+from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode, StreamedEpisodes
 
-_OPTIONS = {"state_keys": "state_observation_keys", "observation_keys": "observation_keys_to_record"}
+logger = logging.getLogger(__name__)
+
 _MAIN_GROUP = "policy"
 
 
 class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
-    """Writes frames as they happen; works with :class:`.LeRobotDatasetFileHandler` only.
+    """Writes steps as they happen; works with :class:`.LeRobotDatasetFileHandler` only.
 
-    A frame is the observation and the action that stand together before physics, with the state of the scene after
-    it. The manager's ``EpisodeData`` holds a :class:`.StreamedEpisode` instead of tensors, so that memory does not
-    grow with the episode.
+    A frame is the observation and the action that stand together before physics, with the state of the scene at that
+    instant. The manager's ``EpisodeData`` holds the initial state, and a :class:`.StreamedEpisode` instead of tensors,
+    so that memory does not grow with the episode.
 
     Raises:
         ConfigError: Both key lists are set and empty.
@@ -37,104 +45,94 @@ class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
 
     def __init__(self, cfg: LeRobotRecorderCfg, env: Any) -> None:
         super().__init__(cfg, env)
-        given = [keys for keys in (cfg.state_observation_keys, cfg.observation_keys_to_record) if keys is not None]
-        if given and not any(given):
-            raise ConfigError(NO_KEYS)
-        self._schema: StreamSchema | None = None
-        self._reader: FrameReader | None = None
-        self._episodes: dict[int, StreamedEpisode] = {}
-        self._initial_states: dict[int, dict[str, Any]] = {}
-        self._frames: list[dict[str, Any]] = []
+        check_keys(cfg.state_observation_keys, cfg.observation_keys_to_record)
+        self._env_ids: NDArray[np.int64] = np.arange(env.num_envs)
+        self._episodes: StreamedEpisodes | None = None
+        self._steps: StepReader | None = None
+        self._streamed: list[StreamedEpisode | None] = [None] * env.num_envs
 
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         """Throw away what the manager has not exported."""
-        for env_id in listed(env_ids, self.num_envs):
-            episode = self._episodes.pop(env_id, None)
-            if episode is not None:
-                episode.discard()
+        if self._episodes is not None and self._steps is not None:
+            self._steps.flush()
+            for env_id in listed(env_ids, len(self._env_ids)):
+                self._episodes.drop(env_id)
 
-    def record_post_reset(self, env_ids: Any) -> tuple[None, None]:
-        """Remember the state in which the episodes begin."""
-        state = scene_state(self._env)
-        for env_id in listed(env_ids, self.num_envs):
-            self._initial_states[env_id] = {path: value[[env_id]] for path, value in state.items()}
-        return None, None
+    def record_post_reset(self, env_ids: Any) -> tuple[str, dict[str, Any]]:
+        """Give the manager the state in which the episodes begin."""
+        chosen = listed(env_ids, len(self._env_ids))
+        return "initial_state", {path: value[chosen] for path, value in scene_tensors(self._env).items()}
 
     def record_pre_step(self) -> tuple[None, None]:
-        """Take the observation and the action of this step, for all environments."""
-        if self._env.recorder_manager.cfg.dataset_export_mode != DatasetExportMode.EXPORT_NONE:
-            reader = self._reader or self._open()
-            # Cameras and actions are buffers that the step overwrites, and the frame is complete only after it.
-            batch = {name: value.clone() for name, value in reader.read().items()}
-            self._frames = [{name: value[env_id] for name, value in batch.items()} for env_id in range(self.num_envs)]
+        """Record the observations and the actions of this step, for all environments."""
+        manager = self._env.recorder_manager
+        if manager.cfg.dataset_export_mode == DatasetExportMode.EXPORT_NONE:
+            return None, None
+        if self._steps is None or self._episodes is None:
+            self._episodes, self._steps = self._open()
+        self._begin_anew(manager, self._episodes, self._steps)
+        self._steps.read(self._env_ids)
         return None, None
 
-    def record_post_step(self) -> tuple[None, None]:
-        """Add the state after the step, and send the frames on their way."""
-        frames, self._frames = self._frames, []
-        if frames:
-            states = {f"states/{path}": value for path, value in scene_state(self._env).items()}
-            states["processed_actions"] = self._processed_actions()
-            for env_id, frame in enumerate(frames):
-                self._episode(env_id).add(frame, {path: value[env_id] for path, value in states.items()})
+    def record_pre_reset(self, env_ids: Any) -> tuple[None, None]:
+        """Take the state in which the episodes end."""
+        if self._episodes is not None and self._steps is not None:
+            ending = listed(env_ids, len(self._env_ids))
+            self._steps.ending(ending)
+            self._steps.flush()
+            self._episodes.hold_final(ending)
         return None, None
 
     def close(self, file_path: str) -> None:
         """Throw away what was not exported; the environment may be gone already."""
-        self.reset(list(self._episodes))
+        if self._episodes is not None:
+            self._episodes.drop_all()
 
-    def _open(self) -> FrameReader:
+    def _open(self) -> tuple[StreamedEpisodes, StepReader]:
         """Find out what to record; possible from the first step on, when all buffers are filled."""
         env, cfg = self._env, self.cfg
         name = getattr(getattr(env, "spec", None), "id", None) or getattr(env.cfg, "env_name", None)
         offer = inspect_env(env, name or type(env).__name__)
+        for warning in offer.warnings:
+            logger.warning(warning)
         selection = _select(cfg, offer)
-        self._schema = StreamSchema(
-            selection.features,
-            offer.fps,
-            EpisodeLayout.of_selection(selection),
-            cfg.task_description or offer.description or offer.task,
-            codec=cfg.codec,
-            robot_type=cfg.robot_type or offer.robot_type,
-            overwrite=cfg.overwrite,
-            env_name=name,
-            env_args=env.recorder_manager.get_ep_meta(),
+        schema = DatasetSchema(offer.fps, selection.features, cfg.robot_type or offer.robot_type, cfg.codec)
+        env_args = {**({"env_name": name} if name else {}), **env.recorder_manager.get_ep_meta()}
+        contents = Contents(schema, EpisodeLayout.of_selection(selection), cfg.overwrite, env_args)
+        task = cfg.task_description or offer.description or offer.task
+        handler = self._handler()
+        episodes = StreamedEpisodes(
+            env.num_envs, contents, lambda: handler.begin_episode(contents, task), lambda: scene_state(env)
         )
-        self._reader = FrameReader(env, selection)
-        return self._reader
+        return episodes, StepReader(env, FrameReader(env, selection), selection, episodes.record, logger.warning)
 
-    def _episode(self, env_id: int) -> StreamedEpisode:
-        """Return the running episode of an environment; begin one if the manager has let go of the last."""
-        data = self._env.recorder_manager.get_episode(env_id).data
-        episode = self._episodes.get(env_id)
-        if episode is not None and data.get(STREAMED) is episode:
-            return episode
-        if episode is not None:
-            episode.discard()
-        assert self._schema is not None
-        writing = self._handler().begin_episode(self._schema)
-        episode = StreamedEpisode(self._schema, writing, self._initial_states.get(env_id, {}))
-        self._episodes[env_id] = data[STREAMED] = episode
-        return episode
+    def _begin_anew(self, manager: Any, episodes: StreamedEpisodes, steps: StepReader) -> None:
+        """Begin an episode wherever the manager has let go of the last one, exported or not."""
+        for env_id, streamed in enumerate(self._streamed):
+            episode = manager.get_episode(env_id)
+            if streamed is not None and episode.data.get(STREAMED) is streamed:
+                continue
+            steps.flush()
+            episodes.drop(env_id)
+            self._streamed[env_id] = episode.data[STREAMED] = StreamedEpisode(env_id, self._save)
+            if episode.seed is None:
+                episode.seed = self._env.cfg.seed
+
+    def _save(self, env_id: int, file: DatasetFile, name: str, episode: EpisodeData) -> bool:
+        assert self._episodes is not None
+        assert self._steps is not None
+        self._steps.flush()
+        return self._episodes.save(env_id, file, name, episode)
 
     def _handler(self) -> LeRobotDatasetFileHandler:
-        cfg = self._env.recorder_manager.cfg
-        path = f"{cfg.dataset_export_dir_path}/{cfg.dataset_filename}"
-        handler = open_handler(path)
-        if handler is None:
+        manager = self._env.recorder_manager
+        handler = manager._dataset_file_handler
+        if not isinstance(handler, LeRobotDatasetFileHandler):
             raise ConfigError(
-                f"{dataset_folder(path)} is not open: frames are streamed to LeRobotDatasetFileHandler, and "
-                f"dataset_file_handler_class_type is {cfg.dataset_file_handler_class_type.__name__}. Set it to "
-                "LeRobotDatasetFileHandler."
+                f"Steps are streamed to LeRobotDatasetFileHandler, and dataset_file_handler_class_type is "
+                f"{manager.cfg.dataset_file_handler_class_type.__name__}. Set it to LeRobotDatasetFileHandler."
             )
         return handler
-
-    def _processed_actions(self) -> Any:
-        import torch
-
-        manager = self._env.action_manager
-        actions = [to_torch(manager.get_term(name).processed_actions) for name in manager.active_terms]
-        return torch.cat(actions, dim=-1).detach().cpu().numpy()
 
 
 @configclass
@@ -179,13 +177,7 @@ def _select(cfg: LeRobotRecorderCfg, offer: TaskOffer) -> Selection:
     cameras = cfg.cameras
     if cameras is None and pictures.intersection(observations or ()):
         cameras = []
-    values = {"state_keys": state or (), "observation_keys": observations or (), "cameras": cameras}
-    try:
-        return select(RecordingConfig.from_mapping(values, "recorder configuration"), offer)
-    except IsaacLeRobotError as error:
-        # The same settings go by Isaac Lab's names here.
-        message = re.sub(r"\b(state_keys|observation_keys)\b", lambda found: _OPTIONS[found[0]], str(error))
-        raise type(error)(message) from None
+    return select_keys(Keys(state or (), observations or (), cameras, OPTIONS), offer)
 
 
 def _everything(offer: TaskOffer) -> tuple[list[str], list[str]]:
