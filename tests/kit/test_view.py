@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,18 @@ def test_a_device_that_is_not_there_says_why():
 def test_a_device_that_is_not_offered_is_still_shown():
     config = RecordingConfig.from_mapping({"task": OFFER.task, "teleop_device": "exoskeleton"})
     assert any(row.name == "exoskeleton" for row in seen(dataclasses.replace(RECORDING, config=config)).devices)
+
+
+def test_a_folder_that_is_not_named_in_full_is_shown_in_full():
+    ready = stills()["5_ready"]
+    relative = dataclasses.replace(ready, config=ready.config.changed({"dataset": "cubes"}))
+    assert seen(relative).dataset == "cubes"
+    assert seen(relative).dataset_help == f"In full: {Path.cwd() / 'cubes'}"
+    assert seen(ready).dataset_help == ""
+
+
+def test_what_the_app_lacks_stays_in_sight():
+    warned = dataclasses.replace(
+        RECORDING, offer=dataclasses.replace(OFFER, warnings=("Pictures are late.", "Do this."))
+    )
+    assert seen(warned).warning == "Pictures are late. Do this."
