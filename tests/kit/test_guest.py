@@ -207,6 +207,7 @@ def test_a_task_has_a_stage_of_its_own_and_leaves_an_empty_one(context, open_rec
     assert context.get_stage() is not before
     assert context.get_stage().GetPrimAtPath("/World/envs/env_0").IsValid()
     assert env().sim.stage == context.get_stage()
+    assert not context.has_pending_edit(), "nobody is to be asked whether to save it"
     load(operator)  # the task's own changes are nobody's work
     close(operator)
     assert not context.get_stage().GetPrimAtPath("/World").IsValid()
@@ -214,7 +215,7 @@ def test_a_task_has_a_stage_of_its_own_and_leaves_an_empty_one(context, open_rec
 
 
 def test_a_task_that_cannot_be_built_leaves_an_empty_stage(kit, context, open_recorder):
-    operator = open_recorder(**{**COUNTER, "task": "CounterBroken-v0", "task_packages": ["kit_tasks"]})
+    operator = open_recorder(**{**COUNTER, "task": "CounterBroken-v0", "task_packages": ["kit.kit_tasks"]})
     operator.press("load")
     kit.until(lambda: operator.status.message.severity is Severity.ERROR, 60, "the error")
     assert "no such joint" in operator.status.message.text
@@ -357,7 +358,7 @@ def test_disabling_the_extension_in_mid_recording_completes_the_dataset(kit, rec
 
 
 def test_an_app_that_does_not_wait_for_its_renderer_is_warned_of(context, open_recorder):
-    operator = open_recorder(**{**COUNTER, "task": "CounterCameras-v0", "task_packages": ["kit_tasks"]})
+    operator = open_recorder(**{**COUNTER, "task": "CounterCameras-v0", "task_packages": ["kit.kit_tasks"]})
     load(operator)
     assert "Pictures may be older than the numbers" in operator.text("warning")
     assert "isaac-lerobot panel" in operator.text("warning")

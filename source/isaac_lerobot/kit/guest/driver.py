@@ -78,6 +78,7 @@ class GuestDriver(Driver):
         finally:
             self._is_opening = False
         self._player.hold()
+        self._stage.settle()
         self._timeline.follow()
         return replace(offer, warnings=(*offer.warnings, *host_app.picture_warnings(offer.num_envs)))
 

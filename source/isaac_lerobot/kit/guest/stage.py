@@ -67,6 +67,12 @@ class Stage:
             on_event=lambda _event: self._on_closing(),
         )
 
+    def settle(self) -> None:
+        """Let the task's scene count as saved: nobody is to be asked whether to keep what can be loaded again."""
+        context = _context()
+        if context is not None and self._is_ours:
+            context.set_pending_edit(False)
+
     def give_back(self) -> None:
         """Open an empty stage where the task's was; one that the user has opened since is left alone."""
         context = _context()
