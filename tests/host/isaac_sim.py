@@ -37,6 +37,8 @@ def bootstrap() -> None:
     It finds Isaac Sim's ``simulation_app`` through ``ISAAC_PATH`` and leaves the module ``isaacsim.simulation_app``
     behind, whether or not a ``SimulationApp`` is made later.
     """
+    if not EXTENSIONS.is_dir():
+        raise RuntimeError(f"Isaac Sim's own extensions are not in {ISAAC_SIM}; run `make setup`.")
     os.environ["ISAAC_PATH"] = str(ISAAC_SIM / "isaacsim")
     importlib.import_module("isaacsim")
     fabric.stand_in()

@@ -35,7 +35,7 @@ class KitHost:
     Args:
         extensions: Extensions to enable, by id, after ``omni.ui``.
         settings: Kit settings, by path (``"/exts/isaac.lerobot.recorder/num_demos"``).
-        app: The kind of app. Default: what ``KIT_HOST_APP`` says, else the bare kernel.
+        app: The kind of app. Default: what ``KIT_HOST_APP`` says, else the user's.
         experience: Which of Isaac Sim's and Isaac Lab's experience files the user's app starts from. Default: Isaac
             Sim's full app, and without ``ui`` Isaac Lab's headless one.
         title: Title of the application window.
@@ -63,7 +63,7 @@ class KitHost:
         # Dear ImGui keeps window places in the working directory; each start here places its windows itself.
         self._imgui_ini = Path.cwd() / "imgui.ini"
         self._keep_imgui_ini = self._imgui_ini.exists()
-        self.kind: AppKind = app or ("user" if os.environ.get(APP_VARIABLE) == "user" else "bare")
+        self.kind: AppKind = app or ("bare" if os.environ.get(APP_VARIABLE) == "bare" else "user")
         self._app = _load_kit_app()
 
         values: dict[str, Any] = {

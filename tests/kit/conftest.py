@@ -12,7 +12,7 @@ from kit.panel_operator import WINDOW, Operator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--app", choices=("user", "bare"), default="bare", help="kind of Kit app to run in")
+    parser.addoption("--app", choices=("user", "bare"), default="user", help="kind of Kit app to run in")
 
 
 def pytest_configure(config: pytest.Config) -> None:
