@@ -25,18 +25,18 @@ class DamagedDataset:
     # JSON
 
     def info(self, **changes: Any) -> None:
-        self._json("meta/info.json", lambda info: _change(info, changes))
+        self.change_json("meta/info.json", lambda info: _change(info, changes))
 
     def feature(self, name: str, **changes: Any) -> None:
-        self._json("meta/info.json", lambda info: _change(info["features"][name], changes))
+        self.change_json("meta/info.json", lambda info: _change(info["features"][name], changes))
 
     def camera_info(self, name: str, **changes: Any) -> None:
         changes = {key.replace("video_", "video."): value for key, value in changes.items()}
-        self._json("meta/info.json", lambda info: _change(info["features"][name]["info"], changes))
+        self.change_json("meta/info.json", lambda info: _change(info["features"][name]["info"], changes))
 
     def add_feature(self, name: str, dtype: str = "float32", shape: tuple[int, ...] = (1,), **more: Any) -> None:
         definition = {"dtype": dtype, "shape": list(shape), "names": None, **more}
-        self._json("meta/info.json", lambda info: info["features"].update({name: definition}))
+        self.change_json("meta/info.json", lambda info: info["features"].update({name: definition}))
 
     def rename_feature(self, old: str, new: str) -> None:
         """Everywhere, as a recorder would have written it."""
@@ -51,12 +51,12 @@ class DamagedDataset:
             pq.write_table(table.rename_columns(names).replace_schema_metadata(metadata or None), path)
 
     def stats(self, name: str, **changes: Any) -> None:
-        self._json("meta/stats.json", lambda stats: _change(stats[name], changes))
+        self.change_json("meta/stats.json", lambda stats: _change(stats[name], changes))
 
     def drop_stats(self, name: str) -> None:
-        self._json("meta/stats.json", lambda stats: stats.pop(name))
+        self.change_json("meta/stats.json", lambda stats: stats.pop(name))
 
-    def _json(self, name: str, change: Callable[[Any], Any]) -> None:
+    def change_json(self, name: str, change: Callable[[Any], Any]) -> None:
         content = json.loads((self.root / name).read_text())
         change(content)
         (self.root / name).write_text(json.dumps(content, indent=4))

@@ -379,7 +379,9 @@ DAMAGES = [
     # meta/stats.json
     Damage("stats-unreadable", _delete("meta/stats.json"), "is missing"),
     Damage("stats-feature-missing", lambda d: d.drop_stats(FRONT), FRONT),
-    Damage("stats-feature-unknown", lambda d: d._json("meta/stats.json", lambda s: s.update(old=s["action"])), "old"),
+    Damage(
+        "stats-feature-unknown", lambda d: d.change_json("meta/stats.json", lambda s: s.update(old=s["action"])), "old"
+    ),
     Damage("stats-key-missing", lambda d: d.stats("action", mean=DROP), "lacks mean"),
     Damage("stats-quantiles", lambda d: d.stats("action", q01=DROP, q99=DROP), "q01, q99"),
     Damage("stats-shape", lambda d: d.stats(FRONT, mean=[0.5, 0.5, 0.5]), "[3], not [3, 1, 1]"),
@@ -425,7 +427,7 @@ def test_messages_say_what_follows(lerobot_datasets: Path, tmp_path: Path) -> No
 
 def test_a_rule_broken_everywhere_is_told_a_few_times(lerobot_datasets: Path, tmp_path: Path) -> None:  # noqa: F811
     dataset = DamagedDataset(lerobot_datasets / "joined", tmp_path / "dataset")
-    dataset._json("meta/stats.json", lambda stats: [entry.pop("q50") for entry in stats.values()])
+    dataset.change_json("meta/stats.json", lambda stats: [entry.pop("q50") for entry in stats.values()])
     findings = check_dataset(dataset.root).findings
     assert len(findings) == 11
     assert findings[-1].message.startswith("4 more")

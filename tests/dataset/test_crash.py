@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import re
 import shutil
@@ -16,6 +15,7 @@ import pytest
 from dataset.crash_recording import LENGTHS, CrashRecorder
 from dataset.recordings import FEATURES, check_read, files_of, record
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
+from on_disk import counted_episodes
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +54,6 @@ class Survivors:
 @pytest.fixture(scope="module")
 def survivors(lerobot) -> Survivors:
     return Survivors(lerobot)
-
-
-def counted_episodes(root: Path) -> int:
-    """Episodes that ``info.json`` counts; 0 before there is one."""
-    path = root / "meta/info.json"
-    return json.loads(path.read_text())["total_episodes"] if path.is_file() else 0
 
 
 def check_after_kill(root: Path, committed: int, survivors: Survivors) -> None:

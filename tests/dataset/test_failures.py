@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from isaac_lerobot.dataset import DatasetWriter, repair_dataset
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.format.statistics import PictureStatistics
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, EncoderError
+from waiting import until
 
 
 def encoders() -> list[int]:
@@ -121,9 +121,7 @@ def test_episodes_saved_after_a_failed_one_move_down(tmp_path, lerobot):
     ) as writer:
         bad = writer.begin_episode("do it")
         bad.add_frame(frame(0, 0))
-        while not encoders():
-            time.sleep(0.01)
-        os.kill(encoders()[0], signal.SIGSTOP)
+        os.kill(until(encoders)[0], signal.SIGSTOP)
         assert bad.save() == 0
         assert record(writer, 1, 3) == 1
         assert record(writer, 2, 4) == 2
@@ -144,9 +142,7 @@ def test_an_encoder_that_dies_in_mid_episode(tmp_path, lerobot):
         writer.wait()
         episode = writer.begin_episode("do it")
         episode.add_frame(frame(1, 0))
-        while not encoders():
-            time.sleep(0.01)
-        os.kill(encoders()[0], signal.SIGKILL)
+        os.kill(until(encoders)[0], signal.SIGKILL)
         with pytest.raises(EncoderError, match=r"libx264 .* ended with code -9"):
             add_noise(episode, 10_000)
         with pytest.raises(DatasetError, match="has failed"):
@@ -277,8 +273,7 @@ def test_ctrl_c_while_closing_keeps_the_dataset_locked_until_every_episode_is_sa
     writer = DatasetWriter.create(root, 30, FEATURES, on_committed=lambda index: go_on.wait(60))
     for episode in range(5):
         record(writer, episode, 3)
-    while not writer.status.committed_episodes:
-        time.sleep(0.01)
+    until(lambda: writer.status.committed_episodes)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             closing_with_ctrl_c(writer)

@@ -1,7 +1,6 @@
 """A recording that nobody watches: when it goes on, when it ends, and what it counts."""
 
 import shutil
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ from isaac_lerobot.recording import (
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import progress_text
 from recording.paper_host import PaperHost
+from waiting import until
 
 
 @pytest.fixture
@@ -53,11 +53,8 @@ class Recording:
         self.host.tick()
 
     def wait(self):
-        deadline = time.monotonic() + 60
-        while (finished := self.go_on()) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        return finished
+        finished = until(lambda: None if (done := self.go_on()) is None else [done])
+        return finished[0]
 
 
 def test_it_loads_starts_and_ends_at_the_target(config):
@@ -87,9 +84,9 @@ def test_until_counts_what_earlier_recordings_have_left(config):
 
 
 def test_until_counts_every_episode_where_a_person_judges(config):
-    for until in (1, 3):
-        recording = Recording(config.changed({"until": until, "success": "manual"}), has_success_term=True).start()
-        for _ in range(until - recording.session.status.progress):
+    for wanted in (1, 3):
+        recording = Recording(config.changed({"until": wanted, "success": "manual"}), has_success_term=True).start()
+        for _ in range(wanted - recording.session.status.progress):
             recording.episode(Outcome.FAILURE)
         assert recording.wait() is True
     assert recording.session.status.dataset_episodes == 3
@@ -139,10 +136,12 @@ def test_it_does_not_go_on_after_an_episode_was_lost(config):
     recording.host.tick(steps=3)
     shutil.rmtree(config.dataset)
     recording.session.post(End(Outcome.SUCCESS))
-    deadline = time.monotonic() + 60
-    while not recording.session.status.counts.lost and time.monotonic() < deadline:
+
+    def discard():
         recording.host.tick()
         recording.session.post(Discard())
+
+    until(lambda: recording.session.status.counts.lost, meanwhile=discard)
     assert recording.wait() is False
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -29,7 +28,9 @@ from isaac_lerobot.recording import (
     Start,
 )
 from isaac_lerobot.recording.export import Export
+from on_disk import episode_table, frame_table
 from recording.paper_host import PaperHost
+from waiting import until
 
 
 @pytest.fixture
@@ -67,32 +68,14 @@ def wait_finished(session, host):
 
 
 def wait_until(session, host, state):
-    deadline = time.monotonic() + 60
-    while session.state is not state and time.monotonic() < deadline:
-        time.sleep(0.01)
-        host.tick()
-    assert session.state is state
+    until(lambda: session.state is state, meanwhile=lambda: host.tick(), what=lambda: session.status)
     return session.status
 
 
 def quit_and_wait(session, host):
     session.post(Quit())
-    deadline = time.monotonic() + 60
-    while not session.quit_requested and time.monotonic() < deadline:
-        time.sleep(0.01)
-        host.tick()
-    assert session.quit_requested
+    until(lambda: session.quit_requested, meanwhile=lambda: host.tick(), what=lambda: session.status)
     return session.status
-
-
-def rows(root):
-    files = sorted((root / "data").rglob("*.parquet"))
-    return [row for file in files for row in pq.read_table(file).to_pylist()]
-
-
-def episodes(root):
-    files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
-    return [row for file in files for row in pq.read_table(file).to_pylist()]
 
 
 def test_a_recording_from_load_to_finish(config):
@@ -108,9 +91,9 @@ def test_a_recording_from_load_to_finish(config):
     assert (status.counts.saved, status.counts.saving) == (2, 0)
     assert (status.counts.succeeded, status.counts.failed, status.counts.discarded) == (1, 1, 1)
     assert status.dataset_episodes == 2
-    assert [episode["success"] for episode in episodes(config.dataset)] == [True, False]
-    assert [episode["length"] for episode in episodes(config.dataset)] == [5, 3]
-    assert [row["action"] for row in rows(config.dataset)] == [0, 2, 4, 6, 8, 0, 2, 4]
+    assert [episode["success"] for episode in episode_table(config.dataset)] == [True, False]
+    assert [episode["length"] for episode in episode_table(config.dataset)] == [5, 3]
+    assert [row["action"] for row in frame_table(config.dataset)] == [0, 2, 4, 6, 8, 0, 2, 4]
 
 
 def test_loading_is_shown_before_it_happens(config):
@@ -133,7 +116,7 @@ def test_finish_keeps_a_running_episode_as_undecided(config):
     do(session, host, Start(), steps=4)
     status = finish(session, host)
     assert status.counts.saved == 1
-    assert episodes(config.dataset)[0]["success"] is None
+    assert episode_table(config.dataset)[0]["success"] is None
 
 
 def test_quit_throws_a_running_episode_away(config):
@@ -142,7 +125,7 @@ def test_quit_throws_a_running_episode_away(config):
     do(session, host, End(Outcome.SUCCESS), steps=4)
     quit_and_wait(session, host)
     assert not host.is_open
-    assert len(episodes(config.dataset)) == 1
+    assert len(episode_table(config.dataset)) == 1
 
 
 def test_target_ends_the_recording_and_drops_other_environments(config):
@@ -171,7 +154,7 @@ def test_without_continuous_the_operator_starts_each_episode(config):
     do(session, host, Start(), steps=2)
     do(session, host, End(Outcome.SUCCESS))
     finish(session, host)
-    assert [episode["length"] for episode in episodes(config.dataset)] == [2, 2]
+    assert [episode["length"] for episode in episode_table(config.dataset)] == [2, 2]
 
 
 def test_export_succeeded_keeps_successes_only(config):
@@ -181,7 +164,7 @@ def test_export_succeeded_keeps_successes_only(config):
     do(session, host, End(Outcome.SUCCESS))
     status = finish(session, host)
     assert (status.counts.saved, status.counts.discarded) == (1, 1)
-    assert [episode["length"] for episode in episodes(config.dataset)] == [3]
+    assert [episode["length"] for episode in episode_table(config.dataset)] == [3]
 
 
 def test_export_separate_makes_two_datasets(config):
@@ -192,9 +175,9 @@ def test_export_separate_makes_two_datasets(config):
     do(session, host, End(Outcome.FAILURE))
     finish(session, host)
     failed = config.dataset.with_name("cubes_failed")
-    assert [episode["length"] for episode in episodes(config.dataset)] == [3]
-    assert [episode["length"] for episode in episodes(failed)] == [2, 4]
-    assert [row["index"] for row in rows(failed)] == list(range(6))
+    assert [episode["length"] for episode in episode_table(config.dataset)] == [3]
+    assert [episode["length"] for episode in episode_table(failed)] == [2, 4]
+    assert [row["index"] for row in frame_table(failed)] == list(range(6))
 
 
 def test_export_none_writes_nothing(config):
@@ -216,11 +199,11 @@ def test_what_an_overwriting_recording_without_episodes_leaves(config):
     do(session, host, Start(), steps=2)
     do(session, host, Discard())
     finish(session, host)
-    assert len(episodes(config.dataset)) == 2
+    assert len(episode_table(config.dataset)) == 2
     do(session, host, Start(), steps=2)
     do(session, host, End(Outcome.SUCCESS))
     finish(session, host)
-    assert len(episodes(config.dataset)) == 1
+    assert len(episode_table(config.dataset)) == 1
 
 
 def test_the_end_tells_what_became_of_every_episode(config):
@@ -248,7 +231,7 @@ def test_a_second_recording_continues_the_dataset_even_with_overwrite(config):
         do(session, host, Start(), steps=2)
         do(session, host, End(Outcome.SUCCESS))
         finish(session, host)
-    assert len(episodes(config.dataset)) == 2
+    assert len(episode_table(config.dataset)) == 2
 
 
 def test_a_dataset_with_other_features_is_refused_and_recording_can_go_on_elsewhere(config, tmp_path):
@@ -340,7 +323,7 @@ def test_failure_of_the_environment_keeps_saved_episodes(config):
     do(session, host, Start(), steps=2)
     do(session, host, End(Outcome.SUCCESS))
     finish(session, host)
-    assert [episode["length"] for episode in episodes(config.dataset)] == [2, 2]
+    assert [episode["length"] for episode in episode_table(config.dataset)] == [2, 2]
 
 
 def test_close_and_list(config):
@@ -376,9 +359,7 @@ def test_a_lost_episode_is_no_success(config):
     do(session, host, Start(), steps=2)
     shutil.rmtree(config.dataset)
     do(session, host, End(Outcome.SUCCESS))
-    deadline = time.monotonic() + 30
-    while not session.status.counts.lost and time.monotonic() < deadline:
-        host.tick()
+    until(lambda: session.status.counts.lost, meanwhile=lambda: host.tick())
     counts = session.status.counts
     assert (counts.lost, counts.succeeded, counts.saving, counts.saved) == (1, 0, 0, 0)
 
@@ -452,7 +433,7 @@ def test_what_closes_the_dataset_leaves_the_host_alone_until_it_is_complete(conf
     reached = {OpenTask: SessionState.READY, CloseTask: SessionState.IDLE, Quit: SessionState.IDLE}[type(command)]
     wait_until(session, host, reached)
     assert session.quit_requested is isinstance(command, Quit)
-    assert len(episodes(config.dataset)) == 1
+    assert len(episode_table(config.dataset)) == 1
 
 
 def test_a_task_is_not_loaded_over_the_news_that_the_dataset_could_not_be_completed(config, monkeypatch):
@@ -480,7 +461,7 @@ def test_who_has_no_time_left_completes_the_dataset_at_once_and_keeps_the_enviro
     session.complete()
     assert host.is_open
     assert session.state is SessionState.FINISHED
-    assert [episode["length"] for episode in episodes(config.dataset)] == [2]
+    assert [episode["length"] for episode in episode_table(config.dataset)] == [2]
     session.quit(host)
     assert session.quit_requested
     assert not host.is_open
@@ -502,7 +483,7 @@ def test_hundreds_of_environments_record_each_its_own_rows(config):
     by_episode = {}
     for row in rows:
         by_episode.setdefault(row["episode_index"], []).append(row["observation.state"][0])
-    kept = episodes(config.dataset)
+    kept = episode_table(config.dataset)
     assert [len(by_episode[row["episode_index"]]) for row in kept] == [row["length"] for row in kept]
     assert sorted(row["length"] for row in kept) == sorted(
         [*(lengths[env_id] for env_id in range(70) if env_id != 66), 63 - 40]
@@ -540,9 +521,7 @@ def test_a_refused_command_does_not_hide_that_an_episode_was_lost(config):
     do(session, host, Start(), steps=2)
     shutil.rmtree(config.dataset)
     do(session, host, End(Outcome.SUCCESS))
-    deadline = time.monotonic() + 30
-    while not session.status.counts.lost and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: session.status.counts.lost)
     status = do(session, host, Pause())
     assert status.message.severity is Severity.ERROR
     assert "could not be saved" in status.message.text

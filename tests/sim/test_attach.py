@@ -16,9 +16,11 @@ from isaac_lerobot.errors import ConfigError, TaskError
 from isaac_lerobot.recording import Discard, End, Outcome, Pause, Resume, Session, SessionState, Start
 from isaac_lerobot.sim.attach.watch import attach_when_created
 from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
+from on_disk import counted_episodes
 from sim import counter_task, direct_task
 from sim.counter_task import CounterSource, expected_action
 from sim.isaac_episodes import assert_equal, load_all, play, success_term
+from waiting import until
 
 KEYS = ["policy/step", "policy/env_id", "policy/global_step"]
 ENDLESS = {"terminations.time_out": None, "terminations.failure": None}
@@ -252,7 +254,7 @@ def test_a_disk_that_fails_stops_the_recording_and_not_the_script(make_env, tmp_
     steps = stepping(env)
     steps(2)
     env.reset()
-    attachment.session._export.writers[0].wait()
+    until(lambda: counted_episodes(tmp_path / "ours") == 1)
     (tmp_path / "ours" / "meta" / "info.json").unlink()
     steps(3)
     assert attachment.session.state is SessionState.READY

@@ -5,7 +5,7 @@ import pytest
 from isaac_lerobot.recording import Configure, Finish, OpenTask, SessionState, Severity, Start
 from isaac_lerobot.sim.drive.driver import Driver
 from sim import counter_task
-from sim.recordings import session_for, tick_until
+from sim.recordings import message_after, session_for, tick_until
 
 STATE = {"state_keys": ["policy/step"]}
 
@@ -17,14 +17,6 @@ def shared_driver():
     tick_until(driver, SessionState.READY)
     yield driver
     driver.shutdown()
-
-
-def message_after(driver, *commands, ticks=2):
-    for command in commands:
-        driver.session.post(command)
-    for _ in range(ticks):
-        driver.tick()
-    return driver.session.status
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,8 @@ import torch
 import isaac_lerobot
 from isaac_lerobot.app.demo_task import TASK_ID
 from isaac_lerobot.sim.drive.devices import make_source
+from sim.blind import WITHOUT_PICTURES
 
-WITHOUT_PICTURES = {
-    "scene.front": None,
-    "scene.wrist": None,
-    "observations.policy.front_rgb": None,
-    "observations.policy.wrist_rgb": None,
-}
 HELD_STEPS = 10
 
 

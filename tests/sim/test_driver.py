@@ -18,9 +18,10 @@ from isaac_lerobot.recording import (
     Start,
 )
 from isaac_lerobot.sim.drive.driver import Driver
+from on_disk import columns, episode_table
 from sim import counter_task
 from sim.lever import Lever, add_lever
-from sim.recordings import columns, episode_table, run, session_for, tick_until
+from sim.recordings import message_after, run, session_for, tick_until
 
 DEMO = "Isaac-LeRobot-Pick-Cube-v0"
 STATE = {"state_keys": ["policy/step"]}
@@ -39,14 +40,6 @@ def loaded(driver):
     driver.session.post(OpenTask())
     tick_until(driver, SessionState.READY)
     return driver.session
-
-
-def message_after(driver, *commands, ticks=2):
-    for command in commands:
-        driver.session.post(command)
-    for _ in range(ticks):
-        driver.tick()
-    return driver.session.status
 
 
 class Witness:

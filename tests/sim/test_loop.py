@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -17,7 +16,9 @@ from isaac_lerobot.dataset import DatasetReader, check_dataset
 from isaac_lerobot.recording import RecordingConfig, Session
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.sim.drive.driver import Driver
+from on_disk import counted_episodes
 from sim import counter_task
+from waiting import until
 
 TESTS = Path(__file__).resolve().parents[1]
 SOURCE = Path(isaac_lerobot.__file__).parents[1]
@@ -146,9 +147,7 @@ def test_the_command_ends_as_shells_expect_after_a_signal(tmp_path, number):
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCE), str(TESTS)])},
     )
-    deadline = time.monotonic() + 120
-    while not list(root.glob("meta/episodes/*/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(lambda: counted_episodes(root) or process.poll() is not None, 120)
     process.send_signal(number)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number, said

@@ -9,8 +9,9 @@ import torch
 
 from isaac_lerobot.recording import SessionState
 from isaac_lerobot.sim.drive.driver import Driver
+from on_disk import columns, episode_table
 from sim import counter_task
-from sim.recordings import by_episode, columns, episode_table, run, session_for
+from sim.recordings import by_episode, run, session_for
 
 
 @pytest.mark.parametrize("num_envs", [1, 4])

@@ -13,8 +13,9 @@ from isaaclab.utils import configclass
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.recording import Discard, End, Finish, OpenTask, Outcome, SessionState, Start
 from isaac_lerobot.sim.drive.driver import Driver
+from on_disk import columns, episode_table
 from sim import counter_task
-from sim.recordings import by_episode, columns, episode_table, run, session_for, tick_until
+from sim.recordings import by_episode, run, session_for, tick_until
 
 TASK_ID = "Counter-Success-v0"
 STATE = {"state_keys": ["policy/step"]}

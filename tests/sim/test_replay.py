@@ -18,6 +18,7 @@ from isaac_lerobot.errors import DatasetError, IsaacLeRobotError
 from isaac_lerobot.recording import SessionState
 from isaac_lerobot.sim.drive.driver import Driver
 from isaac_lerobot.sim.drive.replay import Replay
+from sim.blind import WITHOUT_PICTURES
 from sim.recordings import run, session_for
 
 
@@ -37,10 +38,14 @@ def recorded(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def replay(recorded, make_module_env):
-    blind = ("observations.policy.front_rgb", "observations.policy.wrist_rgb", "scene.front", "scene.wrist")
-    env = make_module_env(TASK_ID, **dict.fromkeys(blind))
-    env.reset()
+def env(recorded, make_module_env):
+    made = make_module_env(TASK_ID, **WITHOUT_PICTURES)
+    made.reset()
+    return made
+
+
+@pytest.fixture(scope="module")
+def replay(env, recorded):
     playing = Replay(env, DatasetReader(recorded))
     yield playing
     playing.close()
@@ -66,7 +71,7 @@ def test_states_are_set_without_physics(replay):
     assert report.replayed_success
 
 
-def test_what_deviates_is_told(replay, recorded, tmp_path):
+def test_what_deviates_is_told(env, replay, recorded, tmp_path):
     """The actions of one episode from the initial state of another, whose cube lies elsewhere."""
     reader = DatasetReader(recorded)
     features = {name: reader.info["features"][name] for name in ("observation.state", "action")}
@@ -79,7 +84,7 @@ def test_what_deviates_is_told(replay, recorded, tmp_path):
             frame = {"observation.state": first["observation.state"][row], "action": second["action"][row]}
             episode.add_frame(frame, {name: column[row] for name, column in kept.frames.items()})
         episode.save(True, arrays=kept.arrays)
-    mixed = Replay(replay._env, DatasetReader(tmp_path / "mixed"))
+    mixed = Replay(env, DatasetReader(tmp_path / "mixed"))
     try:
         report = mixed.play_actions(0, compare=True, on_frame=lambda count: None)
     finally:
@@ -91,13 +96,13 @@ def test_what_deviates_is_told(replay, recorded, tmp_path):
     assert 0 < deviation.frame < length
 
 
-def test_an_episode_without_its_initial_state_is_refused(replay, tmp_path):
+def test_an_episode_without_its_initial_state_is_refused(env, replay, tmp_path):
     features = {"action": {"dtype": "float32", "shape": (6,), "names": None}}
     with DatasetWriter.create(tmp_path / "foreign", 30, features) as writer:
         episode = writer.begin_episode("Somebody else's")
         episode.add_frame({"action": [0.0] * 6})
         episode.save()
-    foreign = Replay(replay._env, DatasetReader(tmp_path / "foreign"))
+    foreign = Replay(env, DatasetReader(tmp_path / "foreign"))
     try:
         with pytest.raises(DatasetError, match="without its initial state"):
             foreign.play_actions(0, compare=False, on_frame=lambda count: None)

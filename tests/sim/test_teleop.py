@@ -12,16 +12,10 @@ from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices import EventQueue, TeleopEvent, available_devices, make_source
 from isaac_lerobot.sim.drive.devices.action_range import action_range
 from isaac_lerobot.sim.drive.devices.wander import LEG_STEPS
+from sim.blind import WITHOUT_PICTURES
 from sim.counter_task import TASK_ID as COUNTER
 from sim.counter_task import expected_action
 from sim.lever import Lever, add_lever
-
-WITHOUT_PICTURES = {
-    "scene.front": None,
-    "scene.wrist": None,
-    "observations.policy.front_rgb": None,
-    "observations.policy.wrist_rgb": None,
-}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -17,7 +16,9 @@ import pytest
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.dataset.check import check_dataset
 from lerobot_reader import LerobotReader
+from on_disk import counted_episodes
 from tools.demo_files import ENV_ARGS, FPS, HEIGHT, WIDTH, demo, flat, picture, write_file, wxyz
+from waiting import until
 
 COMMAND = [sys.executable, "-m", "isaac_lerobot", "convert"]
 PICTURE_ERROR = 6.0
@@ -350,13 +351,11 @@ def test_killed_and_called_again(tmp_path, run, workers):
     source, root = write_file(tmp_path / "in.hdf5", demos), tmp_path / "out"
     command = [*COMMAND, str(source), str(root), "--workers", str(workers)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 60
-    while _saved(root) < 2 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: counted_episodes(root) >= 2 or process.poll() is not None)
     # The whole group: as a job that a batch system ends.
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    saved = _saved(root)
+    saved = counted_episodes(root)
     assert 2 <= saved < 6
 
     code, out, _ = run("convert", source, root, "--workers", str(workers))
@@ -378,15 +377,11 @@ def test_ctrl_c_leaves_a_whole_dataset_and_no_process(tmp_path, run):
         # A test run in the background of a shell ignores Ctrl+C, and so would what it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    deadline = time.monotonic() + 60
-    while _saved(root) < 1 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: counted_episodes(root) or process.poll() is not None)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(30) == 130
-    while _group_lives(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _group_lives(process.pid)
-    assert 1 <= _saved(root) < 8
+    until(lambda: not _group_lives(process.pid))
+    assert 1 <= counted_episodes(root) < 8
     assert check_dataset(root, deep=True).ok
     assert not (root / ".recording").exists()
 
@@ -394,13 +389,6 @@ def test_ctrl_c_leaves_a_whole_dataset_and_no_process(tmp_path, run):
 def _group_lives(group: int) -> bool:
     states = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
     return any(int(fields[2]) == group and fields[0] != "Z" for fields in states)
-
-
-def _saved(root: Path) -> int:
-    try:
-        return json.loads((root / "meta/info.json").read_text())["total_episodes"]
-    except (OSError, ValueError):
-        return 0
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------

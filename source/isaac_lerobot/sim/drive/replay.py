@@ -52,11 +52,6 @@ class ReplayReport:
     replayed_success: bool | None = None
     deviations: dict[str, Deviation] = field(default_factory=dict)
 
-    @property
-    def largest(self) -> tuple[str, Deviation] | None:
-        """The state that deviated most, None where none was compared."""
-        return max(self.deviations.items(), key=lambda item: item[1].value, default=None)
-
 
 class Replay:
     """Plays episodes of a dataset in an environment.

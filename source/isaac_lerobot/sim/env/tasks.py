@@ -17,7 +17,6 @@ from isaac_lerobot.recording.offer import find_success_term
 
 logger = logging.getLogger(__name__)
 
-DEMO_TASK = "Isaac-LeRobot-Pick-Cube-v0"
 _DEMO_PACKAGE = "isaac_lerobot.app.demo_task"
 _ISAAC_LAB_PACKAGES = ("isaaclab_tasks", "isaaclab_mimic.envs")
 """What registers Isaac Lab's own tasks; an installation may lack either."""
