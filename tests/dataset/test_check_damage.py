@@ -305,13 +305,7 @@ DAMAGES = [
     Damage(
         "data-task-index", lambda d: d.rows(column("task_index", [1] * 6)), "task_index is 1, and there are 1 tasks"
     ),
-    Damage(
-        "data-not-finite",
-        lambda d: d.rows(cell("action", 2, [float("nan"), 0])),
-        "1 values",
-        deep=True,
-        also={"stats-episode-values"},
-    ),
+    Damage("data-not-finite", lambda d: d.rows(cell("action", 2, [float("nan"), 0])), "1 values"),
     Damage(
         "data-pages",
         lambda d: _corrupt(d.path("data/chunk-000/file-000.parquet"), 0.02),

@@ -11,7 +11,7 @@ import torch
 from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManagerCfg
 from isaaclab.utils.datasets import EpisodeData, HDF5DatasetFileHandler
 
-from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.dataset import DatasetReader, check_dataset
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
 from isaac_lerobot.recording.opening import root_of_file
 from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
@@ -225,6 +225,148 @@ def test_an_episode_without_steps_is_left_out(tmp_path):
     episode.add("initial_state/x", torch.zeros(2))
     write(tmp_path / "none", episode)
     assert not (tmp_path / "none.lerobot").exists()
+
+
+def test_a_handler_that_is_used_again_carries_nothing_over(tmp_path):
+    handler = LeRobotDatasetFileHandler()
+    handler.create(str(tmp_path / "first"), "First-v0")
+    handler.add_env_args({"custom": "value", **SIM_ARGS})
+    handler.write_episode(episode_of(2))
+    handler.close()
+    handler.create(str(tmp_path / "second"))
+    handler.write_episode(episode_of(2))
+    assert list(handler.get_episode_names()) == ["demo_0"]
+    handler.close()
+    second = DatasetReader(tmp_path / "second.lerobot")
+    assert second.attributes["attributes"]["env_args"] == {"env_name": "", "type": 2}
+    assert second.episode(0).task == "task"
+
+
+def test_an_episode_with_neither_actions_nor_observations_is_kept(tmp_path, caplog):
+    """As HDF5 keeps it: its values are all there is, so they are the features."""
+    given = []
+    for steps in (3, 5):
+        episode = EpisodeData()
+        for step in range(steps):
+            episode.add("record_pre_step", torch.arange(4.0) * step)
+            episode.add("states/image_like", torch.tensor([step]))
+        episode.add("initial_state/x", torch.ones(2))
+        episode.add("verdict", torch.ones(1))
+        given.append(episode)
+    write(tmp_path / "set", *given)
+    assert sum("neither actions nor observations" in record.message for record in caplog.records) == 1
+    with contextlib.closing(LerobotReader()) as lerobot:
+        real = lerobot.read(tmp_path / "set.lerobot")
+    assert real.lengths == [3, 5]
+    assert real.rows(1)["record_pre_step"][4].tolist() == [0.0, 4.0, 8.0, 12.0]
+    assert "states.img_like" in real.columns
+    for loaded, wanted in zip(load_all(LeRobotDatasetFileHandler(), tmp_path / "set").values(), given, strict=True):
+        wanted.pre_export()
+        assert_equal(loaded.data, wanted.data)
+
+
+def test_an_episode_that_is_left_out_is_said_where_something_goes_with_it(tmp_path, caplog):
+    episode = EpisodeData()
+    episode.add("initial_state/x", torch.zeros(2))
+    with caplog.at_level(logging.WARNING):
+        write(tmp_path / "reset", episode)
+    assert not caplog.records
+    episode.add("verdict", torch.zeros(2))
+    write(tmp_path / "set", episode)
+    assert "an episode without a step was left out" in caplog.text
+
+
+def annotated_episode() -> EpisodeData:
+    """An episode with what Isaac Lab Mimic's annotation records beside the observations."""
+    episode = EpisodeData()
+    for step in range(8):
+        episode.add("actions", torch.full((7,), 1.0 * step))
+        episode.add("obs/joint_pos", torch.full((3,), 0.5 * step))
+        episode.add("obs/subtask_terms/grasp", torch.tensor([step > 4]))
+        notes = "obs/datagen_info"
+        for name in ("eef_pose", "target_eef_pose"):
+            episode.add(f"{notes}/{name}/arm", torch.eye(4) * step)
+        episode.add(f"{notes}/object_pose/cube", torch.eye(4) + step)
+        episode.add(f"{notes}/subtask_term_signals/grasp", torch.tensor(step > 3))
+    episode.success = True
+    return episode
+
+
+@pytest.mark.parametrize("settings", [{}, {"state_observation_keys": ["policy/joint_pos"]}])
+def test_mimics_notes_are_kept_beside_the_dataset(tmp_path, settings):
+    write(tmp_path / "set", annotated_episode(), **settings)
+    features = DatasetReader(tmp_path / "set.lerobot").features
+    assert {name for name in features if name.startswith("observation")} == {"observation.state"}
+    wanted = annotated_episode()
+    wanted.pre_export()
+    assert_equal(load_all(LeRobotDatasetFileHandler(), tmp_path / "set")["demo_0"].data, wanted.data)
+
+
+def test_mimics_notes_become_features_where_they_are_chosen(tmp_path):
+    keys = ["datagen_info/object_pose/cube", "subtask_terms/grasp"]
+    write(tmp_path / "set", annotated_episode(), observation_keys_to_record=keys)
+    features = DatasetReader(tmp_path / "set.lerobot").features
+    assert {name for name in features if name.startswith("observation")} == {"observation.cube", "observation.grasp"}
+
+
+def test_mimic_draws_the_same_from_a_dataset_as_from_hdf5(tmp_path, monkeypatch):
+    """Its pool has the HDF5 handler built in, so ours is put under that name."""
+    from isaaclab.envs.mimic_env_cfg import MimicEnvCfg, SubTaskConfig
+    from isaaclab_mimic.datagen import datagen_info_pool
+
+    class Gripper:
+        """Stands for a Mimic environment, of which the pool asks one thing only."""
+
+        @staticmethod
+        def actions_to_gripper_actions(actions):
+            return {"arm": actions[:, -1:]}
+
+    cfg = MimicEnvCfg()
+    cfg.subtask_configs["arm"] = [
+        SubTaskConfig(object_ref="cube", subtask_term_signal="grasp", subtask_term_offset_range=(0, 0)),
+        SubTaskConfig(object_ref="cube", subtask_term_signal=None, subtask_term_offset_range=(0, 0)),
+    ]
+    pools = []
+    for handler_class, name in ((HDF5DatasetFileHandler, "set.hdf5"), (LeRobotDatasetFileHandler, "set.lerobot")):
+        handler = handler_class()
+        handler.create(str(tmp_path / name), "Mimic-v0")
+        episode = annotated_episode()
+        episode.pre_export()
+        handler.write_episode(episode)
+        handler.close()
+        monkeypatch.setattr(datagen_info_pool, "HDF5DatasetFileHandler", handler_class)
+        pools.append(datagen_info_pool.DataGenInfoPool(Gripper(), cfg, "cpu"))
+        pools[-1].load_from_dataset_file(str(tmp_path / name))
+    theirs, ours = pools
+    assert ours.subtask_boundaries == theirs.subtask_boundaries == {"arm": [[(0, 5), (5, 8)]]}
+    assert_equal(ours.datagen_infos[0].to_dict(), theirs.datagen_infos[0].to_dict())
+
+
+def test_what_a_dataset_cannot_hold_as_a_feature_is_kept_beside_it(tmp_path):
+    episode = episode_of(3)
+    for _ in range(3):
+        episode.add("obs/nothing", torch.zeros(0))
+        episode.add("obs/float_rgb", torch.full((16, 24, 3), 0.25))
+    write(tmp_path / "set", episode)
+    features = DatasetReader(tmp_path / "set.lerobot").features
+    assert {"observation.nothing", "observation.float_rgb"}.isdisjoint(features)
+    loaded = load_all(LeRobotDatasetFileHandler(), tmp_path / "set")["demo_0"].data["obs"]
+    assert loaded["nothing"].shape == (3, 0)
+    assert torch.equal(loaded["float_rgb"], episode.data["obs"]["float_rgb"])
+    with pytest.raises(ConfigError, match="'obs/nothing' cannot be recorded: it has no elements"):
+        write(tmp_path / "named", episode, observation_keys_to_record=["policy/nothing"])
+
+
+def test_a_number_that_is_none_is_said_and_found_by_check(tmp_path, caplog):
+    episode = episode_of(4)
+    episode.data["obs"]["joint_pos"][2][1] = float("nan")
+    write(tmp_path / "set", episode, episode_of(4))
+    said = [record.message for record in caplog.records if "NaN" in record.message]
+    assert said == ["demo_0: obs/joint_pos holds NaN or inf at step 2. It is recorded as it is."]
+    report = check_dataset(tmp_path / "set.lerobot")
+    assert [(finding.code, "observation.state" in finding.where) for finding in report.findings] == [
+        ("data-not-finite", True)
+    ]
 
 
 def test_a_rate_that_nothing_tells_is_assumed_with_a_warning(tmp_path, caplog):

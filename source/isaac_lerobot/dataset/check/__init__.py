@@ -1,7 +1,7 @@
 """Finds what is wrong with a LeRobot v3.0 dataset, above all what lerobot reads without a word and reads wrong.
 
-Nothing is decoded and no row of features is read unless ``deep`` is asked for: footers, the five bookkeeping
-columns, the episode table and the boxes of the mp4 files tell almost everything, in seconds.
+No picture is decoded and no statistic computed unless ``deep`` is asked for: footers, columns of numbers, the episode
+table and the boxes of the mp4 files tell almost everything, in seconds.
 The rules are in the modules beside this one, and in a table in ``docs/checking.md``.
 """
 

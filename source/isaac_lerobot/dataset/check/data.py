@@ -289,7 +289,7 @@ def _task_index(evidence: Evidence) -> Complaints:
         yield _place(evidence, int(row)), f"task_index is {column[row]}, and there are {len(evidence.task_texts)} tasks"
 
 
-@rule("data-not-finite", WARNING, "training on it gives NaN losses", deep=True)
+@rule("data-not-finite", WARNING, "training on it gives NaN losses")
 def _finite(evidence: Evidence) -> Complaints:
     """No number is NaN or infinite."""
     for file, feature, kind in _columns(evidence):

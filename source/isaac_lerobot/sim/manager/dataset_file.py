@@ -128,7 +128,10 @@ class DatasetFile:
             self._writer, self._names, self.demo_count = None, [], 0
         self._is_as_found = False
         if self._writer is None:
-            self.env_args = {**contents.env_args, **{key: value for key, value in self.env_args.items() if value != ""}}
+            is_named = bool(self.env_args.get("env_name"))
+            self.env_args |= {
+                name: value for name, value in contents.env_args.items() if name != "env_name" or not is_named
+            }
             overwrite = self._overwrite or contents.overwrite
             attributes = {**self._env_attributes(), "versions": package_versions(), LAYOUT: contents.layout.to_json()}
             self._writer = open_dataset(self.root, schema, overwrite=overwrite, attributes=attributes)
