@@ -75,7 +75,7 @@ def test_records_beside_the_scripts_own_hdf5(make_env, tmp_path, num_envs):
     assert set(complete) == set(theirs)
     for name, episode in theirs.items():
         assert ours[name].success == episode.success
-        for part in ("actions", "obs", "states", "initial_state"):
+        for part in ("actions", "obs", "states", "initial_state", "processed_actions"):
             assert_equal(ours[name].data[part], episode.data[part], part)
 
 

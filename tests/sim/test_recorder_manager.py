@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManagerCfg
-from isaaclab.managers import DatasetExportMode
+from isaaclab.managers import DatasetExportMode, ObservationTermCfg
 from isaaclab.managers.recorder_manager import RecorderManagerBaseCfg
 from isaaclab.utils import configclass
 from isaaclab.utils.datasets import HDF5DatasetFileHandler
@@ -215,3 +215,103 @@ def test_a_misspelt_setting_is_refused(make_env, tmp_path):
     """By Isaac Lab, whose manager takes what it does not know for a recorder term."""
     with pytest.raises(TypeError, match="'task_descripton' is not of type RecorderTermCfg"):
         make_env(TASK_ID, recorders=streaming(tmp_path, task_descripton="Typo"))
+
+
+def test_the_initial_state_is_there_from_the_reset_on(make_env, tmp_path):
+    env = make_env(TASK_ID, num_envs=2, recorders=streaming(tmp_path, state_observation_keys=KEYS))
+    env.reset()
+    manager, source = env.recorder_manager, CounterSource(env)
+    state = env.scene.get_state(is_relative=True)["rigid_object"]["cube"]["root_pose"]
+    for env_id in range(2):
+        kept = manager.get_episode(env_id).get_initial_state()["rigid_object"]["cube"]["root_pose"]
+        assert torch.equal(kept[0], state[env_id])
+    env.step(source.advance())
+    manager.export_episodes()
+    env.step(source.advance())  # begins without a reset
+    manager.export_episodes()
+    del manager
+    env.close()
+    for episode in load_all(LeRobotDatasetFileHandler(), tmp_path / "dataset").values():
+        assert episode.get_initial_state()["rigid_object"]["cube"]["root_pose"].shape == (1, 7)
+
+
+def test_the_seed_is_kept(make_env, tmp_path):
+    env = make_env(TASK_ID, seed=11, recorders=streaming(tmp_path, state_observation_keys=KEYS))
+    play(env, steps=14)
+    env.close()
+    assert load_all(LeRobotDatasetFileHandler(), tmp_path / "dataset")["demo_0"].seed == 11
+
+
+def test_an_episode_that_the_rule_does_not_keep_is_not_gone_on_with(make_env, tmp_path):
+    """The manager lets go of an episode without telling its terms."""
+    recorders = streaming(tmp_path, state_observation_keys=KEYS)
+    recorders.dataset_export_mode = DatasetExportMode.EXPORT_SUCCEEDED_ONLY
+    env = make_env(TASK_ID, recorders=recorders, **{"terminations.time_out": None, "terminations.failure": None})
+    env.reset()
+    manager, source = env.recorder_manager, CounterSource(env)
+    for steps, succeeded in ((3, False), (4, True)):
+        for _ in range(steps):
+            env.step(source.advance())
+        manager.set_success_to_episodes([0], torch.tensor([[succeeded]]))
+        manager.export_episodes([0])
+    del manager
+    env.close()
+    episode = DatasetReader(tmp_path / "dataset.lerobot").episode(0)
+    assert episode["observation.state"][:, 0].tolist() == [3.0, 4.0, 5.0, 6.0]
+
+
+def test_overwrites_what_was_there_before_and_not_what_it_recorded(make_env, tmp_path):
+    for steps, overwrite in ((14, False), (28, True)):
+        recorders = streaming(tmp_path, state_observation_keys=KEYS, overwrite=overwrite)
+        env = make_env(TASK_ID, recorders=recorders)
+        play(env, steps=steps, manual_reset_at=None)
+        env.close()
+    assert [episode.length for episode in DatasetReader(tmp_path / "dataset.lerobot")] == [12, 5]
+    assert names_of(tmp_path / "dataset") == ["demo_0", "demo_1"]
+
+
+def test_a_manager_that_outlives_its_env_throws_away_what_was_not_exported(make_env, tmp_path):
+    env = make_env(TASK_ID, recorders=streaming(tmp_path, state_observation_keys=KEYS))
+    manager = env.recorder_manager
+    play(env, steps=3, manual_reset_at=None)
+    env.close()
+    manager.close()
+    assert not (tmp_path / "dataset.lerobot").exists()
+
+
+def sometimes_none(env):
+    """The step, and NaN where it is 2 or 3. Shape (N, 1)."""
+    step = env.episode_length_buf.float().unsqueeze(-1)
+    return torch.where((step == 2) | (step == 3), torch.nan, step)
+
+
+def test_a_number_that_is_none_is_said_once_in_an_episode(make_env, tmp_path, caplog):
+    term = ObservationTermCfg(func=sometimes_none)
+    recorders = streaming(tmp_path, state_observation_keys=["policy/doubtful"])
+    env = make_env(TASK_ID, recorders=recorders, **{"observations.policy.doubtful": term})
+    play(env, steps=17, manual_reset_at=None)
+    env.close()
+    said = [record.message for record in caplog.records if "NaN" in record.message]
+    assert len(said) == 2
+    assert all(message.startswith("observation.state holds NaN or inf at frame 2") for message in said)
+
+
+def empty(env):
+    """An observation without elements, as an action term without dimensions makes one. Shape (N, 0)."""
+    return torch.zeros(env.num_envs, 0)
+
+
+def count(env):
+    """One number per environment, without a dimension of its own. Shape (N,)."""
+    return env.episode_length_buf.float()
+
+
+def test_terms_of_one_number_are_recorded_and_those_of_none_are_not(make_env, tmp_path):
+    more = {"observations.policy.empty": ObservationTermCfg(func=empty)}
+    more |= {"observations.policy.count": ObservationTermCfg(func=count)}
+    env = make_env(TASK_ID, recorders=streaming(tmp_path), **more)
+    play(env, steps=14, manual_reset_at=None)
+    env.close()
+    reader = DatasetReader(tmp_path / "dataset.lerobot")
+    assert "observation.empty" not in reader.features
+    assert reader.episode(0)["observation.count"].tolist() == list(range(12))

@@ -115,11 +115,7 @@ class StreamedEpisodes:
     def _final_state(self, env_id: int) -> dict[str, NDArray[Any]]:
         if env_id in self._final:
             return self._final.pop(env_id)
-        try:
-            return {path: value[env_id] for path, value in self._state().items()}
-        except AttributeError:
-            logger.warning("The environment is closed already: the state after the last step is not known.")
-            return {}
+        return {path: value[env_id] for path, value in self._state().items()}
 
 
 class _Log:
