@@ -108,7 +108,7 @@ class KitHost:
 
     @property
     def running(self) -> bool:
-        """Whether nobody asked the application to end yet."""
+        """Whether the application goes on: nobody asked it to end, or whoever asked was held back."""
         return self._running
 
     def update(self, frames: int = 1) -> None:
@@ -299,7 +299,7 @@ class KitHost:
         return target
 
     def _notice_quit(self) -> Any:
-        """Watch for the wish to end: without a run loop of its own the bare kernel never calls itself running."""
+        """Watch for the end: without a run loop of its own the bare kernel never calls itself running."""
         import carb.eventdispatcher
         import omni.kit.app
 
@@ -309,7 +309,7 @@ class KitHost:
             self._running = False
 
         return carb.eventdispatcher.get_eventdispatcher().observe_event(
-            observer_name="test host", event_name=omni.kit.app.GLOBAL_EVENT_POST_QUIT, on_event=quit_asked
+            observer_name="test host", event_name=omni.kit.app.GLOBAL_EVENT_PRE_SHUTDOWN, on_event=quit_asked
         )
 
     def _tell_carbonite(self, key: str | None, pressed: bool, text: str = "") -> None:

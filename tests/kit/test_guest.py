@@ -354,6 +354,17 @@ def test_disabling_the_extension_in_mid_recording_completes_the_dataset(kit, rec
     assert not context.get_stage().GetPrimAtPath("/World").IsValid()
 
 
+def test_who_closes_the_question_goes_on_recording(kit, recorder):
+    import omni.kit.app
+
+    record_two_episodes(recorder)
+    omni.kit.app.get_app().post_quit(0)
+    recorder.until_state(SessionState.PAUSED)
+    kit.window("LeRobot Recorder is recording").visible = False
+    recorder.until_state(SessionState.RECORDING)
+    assert kit.running
+
+
 # ---- what the panel says ------------------------------------------------------------------------------------------
 
 

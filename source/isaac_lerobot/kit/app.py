@@ -121,7 +121,9 @@ class RecorderApp:
 
         if self._question is not None:
             self._question.close()
-        self._question = Question(closing_while_recording(shutdown.finish_and_leave, shutdown.discard_and_leave))
+        self._question = Question(
+            closing_while_recording(shutdown.finish_and_leave, shutdown.discard_and_leave, shutdown.stay)
+        )
 
     # ---- Kit's updates -----------------------------------------------------------------------------------------
 

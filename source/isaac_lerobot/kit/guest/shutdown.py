@@ -9,7 +9,7 @@ import carb
 import carb.eventdispatcher
 import omni.kit.app
 
-from isaac_lerobot.recording import Discard, Finish, Session, SessionState
+from isaac_lerobot.recording import Discard, Finish, Pause, Resume, Session, SessionState
 from isaac_lerobot.recording.commands import RUNNING
 
 _FIRST = -1000
@@ -38,6 +38,7 @@ class Shutdown:
         self._session = session
         self._complete = complete
         self._ask = ask
+        self._has_paused = False
         dispatcher = carb.eventdispatcher.get_eventdispatcher()
         self._subscriptions = [
             dispatcher.observe_event(
@@ -61,6 +62,7 @@ class Shutdown:
     def finish_and_leave(self) -> None:
         """Complete the dataset, a running episode kept as undecided, then close the app."""
         self.is_leaving = True
+        self._has_paused = False
         if Finish in self._session.status.allowed:
             self._session.post(Finish())
 
@@ -68,6 +70,12 @@ class Shutdown:
         """Throw the running episode away, complete the dataset, then close the app."""
         self._session.post(Discard())
         self.finish_and_leave()
+
+    def stay(self) -> None:
+        """Go on as before."""
+        if self._has_paused:
+            self._has_paused = False
+            self._session.post(Resume())
 
     def update(self) -> None:
         """Close the app once the dataset is complete; called after each of the app's updates."""
@@ -86,6 +94,9 @@ class Shutdown:
         if not omni.kit.app.get_app().try_cancel_shutdown("LeRobot Recorder: the dataset is not complete yet"):
             return
         if self._session.state in RUNNING:
+            if self._session.state is SessionState.RECORDING:
+                self._has_paused = True
+                self._session.post(Pause())
             self._ask(self)
         else:
             self.finish_and_leave()

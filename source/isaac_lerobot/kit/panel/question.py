@@ -39,7 +39,7 @@ class Words:
     Attributes:
         title: Of the window.
         text: One or a few sentences.
-        answers: From top to bottom.
+        answers: From top to bottom; the last is taken where the window is closed without any.
     """
 
     title: str
@@ -55,9 +55,12 @@ class Question:
     """
 
     def __init__(self, words: Words) -> None:
+        self._is_open = True
+        self._dismissed = words.answers[-1].chosen
         flags = ui.WINDOW_FLAGS_NO_RESIZE | ui.WINDOW_FLAGS_NO_COLLAPSE | ui.WINDOW_FLAGS_MODAL
         height = 96 + len(words.answers) * (style.BUTTON + style.GAP)
         self._window: Any = ui.Window(words.title, width=_WIDTH, height=height, flags=flags)
+        self._window.set_visibility_changed_fn(self._on_visibility)
         self._window.frame.set_style(style.PANEL)
         with self._window.frame, ui.ZStack():
             ui.Rectangle(name="surface")
@@ -74,6 +77,7 @@ class Question:
 
     def close(self) -> None:
         """Take the question back."""
+        self._is_open = False
         window, self._window = self._window, None
         if window is not None:
             window.visible = False
@@ -81,20 +85,26 @@ class Question:
 
     def _build(self, answer: Answer) -> None:
         def clicked() -> None:
-            if self._window is not None:
-                self._window.visible = False  # destroyed later: this is called from within it
+            self._is_open = False
+            self._window.visible = False  # destroyed later: this is called from within it
             answer.chosen()
 
         button = PushButton(answer.identifier, clicked, answer.look, height=style.BUTTON)
         button.show(ButtonView(answer.text, enabled=True))
 
+    def _on_visibility(self, visible: bool) -> None:
+        if not visible and self._is_open:
+            self._is_open = False
+            self._dismissed()
 
-def closing_while_recording(finish: Callable[[], None], discard: Callable[[], None]) -> Words:
+
+def closing_while_recording(finish: Callable[[], None], discard: Callable[[], None], stay: Callable[[], None]) -> Words:
     """Return what is asked of whoever closes the app in the middle of an episode.
 
     Args:
         finish: Completes the dataset with the running episode, then closes the app.
         discard: Completes it without.
+        stay: Goes on as before.
     """
     return Words(
         title="LeRobot Recorder is recording",
@@ -102,6 +112,6 @@ def closing_while_recording(finish: Callable[[], None], discard: Callable[[], No
         answers=(
             Answer("recorder.leave_finish", "Keep it, finish the dataset, close", style.PRIMARY, finish),
             Answer("recorder.leave_discard", "Discard it, finish the dataset, close", style.FAILURE, discard),
-            Answer("recorder.leave_stay", "Go on recording", style.PLAIN, lambda: None),
+            Answer("recorder.leave_stay", "Go on recording", style.PLAIN, stay),
         ),
     )
