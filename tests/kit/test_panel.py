@@ -26,7 +26,7 @@ def test_every_widget_a_person_uses_has_an_identifier(operator):
 def test_tasks_are_listed_searched_and_chosen(operator):
     operator.kit.click("recorder.task_search")
     operator.until(lambda status: status.tasks)
-    operator.type("task_search", "LEROBOT pick")
+    operator.type("task_search", "LEROBOT pick-cube-v0")
     shown = [w.identifier for w in operator.kit.widgets() if w.identifier.startswith("recorder.task.")]
     assert shown == [f"recorder.task.{TASK}"]
     operator.kit.click(f"recorder.task.{TASK}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdPhysics, UsdShade
 
 from isaac_lerobot.app.demo_task.geometry import (
+    FLANGE,
     FOREARM,
     HAND,
     JOINT_LIMITS,
@@ -77,7 +78,7 @@ _SHOULDER = _Link("shoulder", (0.0, 0.0, 0.06), 0.3)
 _UPPER_ARM = _Link("upper_arm", (0.0, 0.0, SHOULDER_HEIGHT), 0.3)
 _FOREARM = _Link("forearm", (0.0, 0.0, SHOULDER_HEIGHT + UPPER_ARM), 0.2)
 _WRIST = _Link("wrist", (0.0, 0.0, _WRIST_HEIGHT), 0.1)
-_HAND = _Link("hand", (0.0, 0.0, _WRIST_HEIGHT + 0.045), 0.1)
+_HAND = _Link("hand", (0.0, 0.0, _WRIST_HEIGHT + FLANGE), 0.1)
 _FINGER_LEFT = _Link("left_finger", (0.0, 0.0, _TIP_HEIGHT), 0.03)
 _FINGER_RIGHT = _Link("right_finger", (0.0, 0.0, _TIP_HEIGHT), 0.03)
 

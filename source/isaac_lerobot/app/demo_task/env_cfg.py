@@ -8,6 +8,7 @@ import isaaclab.sim as sim_utils
 import torch
 from isaaclab.actuators import ImplicitActuatorCfg
 from isaaclab.assets import ArticulationCfg, AssetBaseCfg, RigidObjectCfg
+from isaaclab.controllers import DifferentialIKControllerCfg
 from isaaclab.envs import ManagerBasedRLEnvCfg, mdp
 from isaaclab.managers import EventTermCfg, ObservationGroupCfg, ObservationTermCfg, SceneEntityCfg
 from isaaclab.managers import TerminationTermCfg as DoneTermCfg
@@ -22,7 +23,7 @@ from isaaclab_newton.renderers import NewtonWarpRendererCfg
 from isaac_lerobot.app.demo_task import TASK_DESCRIPTION
 from isaac_lerobot.app.demo_task import mdp as task_mdp
 from isaac_lerobot.app.demo_task.arm_usd import arm_usd_path
-from isaac_lerobot.app.demo_task.geometry import ARM_JOINTS, HAND, MAX_OPENING
+from isaac_lerobot.app.demo_task.geometry import ARM_JOINTS, FINGER_JOINTS, FLANGE, HAND, MAX_OPENING
 
 CUBE_SIZE = 0.04
 """Edge of the cube [m]."""
@@ -153,6 +154,36 @@ class ActionsCfg:
     gripper: task_mdp.GripperOpeningActionCfg = task_mdp.GripperOpeningActionCfg(asset_name="robot")
 
 
+HAND_SCALE = (0.065, 0.065, 0.065, 0.1, 0.1, 0.1)
+"""What a number of the hand's movement is worth per step: the first three [m], the last three [rad]."""
+
+
+@configclass
+class HandActionsCfg:
+    """Seven numbers: where the hand is to move and turn, in the arm's base frame, and whether to open the gripper.
+
+    The arm has five joints: it follows every movement, and every turn but the one about its own forearm's direction.
+    Turns count little against movements, so that a turn the arm cannot make does not carry the hand away.
+    """
+
+    hand: mdp.DifferentialInverseKinematicsActionCfg = mdp.DifferentialInverseKinematicsActionCfg(
+        asset_name="robot",
+        joint_names=list(ARM_JOINTS),
+        body_name="hand",
+        body_offset=mdp.DifferentialInverseKinematicsActionCfg.OffsetCfg(pos=(0.0, 0.0, HAND - FLANGE)),
+        controller=DifferentialIKControllerCfg(
+            command_type="pose", use_relative_mode=True, ik_method="dls", orientation_weight=0.1
+        ),
+        scale=HAND_SCALE,
+    )
+    gripper: mdp.BinaryJointPositionActionCfg = mdp.BinaryJointPositionActionCfg(
+        asset_name="robot",
+        joint_names=list(FINGER_JOINTS),
+        open_command_expr={"finger_.*": MAX_OPENING / 2.0},
+        close_command_expr={"finger_.*": 0.0},
+    )
+
+
 def _image(camera: str) -> ObservationTermCfg:
     # Not normalised: a dataset holds the camera's own uint8 picture.
     return ObservationTermCfg(
@@ -236,7 +267,7 @@ class PickCubeEnvCfg(ManagerBasedRLEnvCfg):  # type: ignore[misc]
             use_cuda_graph=False,
         ),
     )
-    actions: ActionsCfg = ActionsCfg()
+    actions: ActionsCfg | HandActionsCfg = ActionsCfg()
     observations: ObservationsCfg = ObservationsCfg()
     events: EventsCfg = EventsCfg()
     terminations: TerminationsCfg = TerminationsCfg()
@@ -259,3 +290,17 @@ class PickCubeEnvCfg(ManagerBasedRLEnvCfg):  # type: ignore[misc]
         """Set the size of both cameras' pictures [px]."""
         for camera in (self.scene.front, self.scene.wrist):
             camera.width, camera.height = width, height
+
+
+@configclass
+class PickCubeIKRelEnvCfg(PickCubeEnvCfg):
+    """The same, for somebody who moves the hand with a keyboard, and has two minutes for it."""
+
+    actions: HandActionsCfg = HandActionsCfg()
+    episode_length_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Stiffen the arm: what it carries pulls it down a little in each step, and the next step starts from there."""
+        super().__post_init__()
+        arm = self.scene.robot.actuators["arm"]
+        arm.stiffness, arm.damping = 150.0, 15.0

@@ -33,5 +33,8 @@ FOREARM = 0.20
 HAND = 0.14
 """Distance from the wrist_flex axis to the end effector, the point between the finger tips [m]."""
 
+FLANGE = 0.045
+"""Distance from the wrist_flex axis to the hand's own frame, ahead of the wrist_roll joint [m]."""
+
 MAX_OPENING = 0.07
 """Distance between the finger pads when the gripper is open [m]."""

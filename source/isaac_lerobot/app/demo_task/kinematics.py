@@ -33,6 +33,10 @@ def joint_angles_above(position: torch.Tensor, yaw: torch.Tensor) -> torch.Tenso
     lift = torch.atan2(radius, height) - torch.atan2(FOREARM * torch.sin(elbow), UPPER_ARM + FOREARM * torch.cos(elbow))
     wrist = math.pi - lift - elbow
 
+    return torch.stack((pan, lift, elbow, wrist, quarter_turn(pan - yaw)), dim=-1)
+
+
+def quarter_turn(angle: torch.Tensor) -> torch.Tensor:
+    """Return the smallest angle that differs from the given one by quarter turns [rad]; a cube looks the same."""
     quarter = math.pi / 2.0
-    roll = torch.remainder(pan - yaw + quarter / 2.0, quarter) - quarter / 2.0
-    return torch.stack((pan, lift, elbow, wrist, roll), dim=-1)
+    return torch.remainder(angle + quarter / 2.0, quarter) - quarter / 2.0

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from isaaclab.utils.math import euler_xyz_from_quat
+from isaaclab.utils.math import euler_xyz_from_quat, quat_apply
 
+from isaac_lerobot.app.demo_task.env_cfg import HAND_SCALE
 from isaac_lerobot.app.demo_task.geometry import MAX_OPENING
-from isaac_lerobot.app.demo_task.kinematics import joint_angles_above
+from isaac_lerobot.app.demo_task.kinematics import joint_angles_above, quarter_turn
 from isaac_lerobot.app.demo_task.mdp import cube_pos, eef_pos
 from isaac_lerobot.sim.drive.devices.source import TeleopEvent
 
@@ -54,8 +55,6 @@ class PickCubeOperator:
     """
 
     def __init__(self, env: ManagerBasedRLEnv, *, seed: int = 0, fail: bool = False) -> None:
-        self.name = "scripted-fail" if fail else "scripted"
-        self.help = "Reaches beside the cube and lifts nothing." if fail else "Picks the cube by itself."
         self._env = env
         self._miss = _MISS_DISTANCE if fail else 0.0
         ends = torch.tensor([waypoint.duration for waypoint in _WAYPOINTS], device=env.device).cumsum(0)
@@ -77,8 +76,7 @@ class PickCubeOperator:
 
     def advance(self) -> torch.Tensor:
         """Return joint angles [rad] and gripper opening [m]. Shape is (num_envs, 6)."""
-        self._time += self._env.step_dt
-        position, opening = self._hand_at(self._time)
+        position, opening = self._next()
         return torch.cat((joint_angles_above(position, self._yaw), opening.unsqueeze(-1)), dim=-1)
 
     def events(self) -> list[TeleopEvent]:
@@ -87,6 +85,11 @@ class PickCubeOperator:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Go on by a step; return where the end effector is to be then [m], and the gripper's opening [m]."""
+        self._time += self._env.step_dt
+        return self._hand_at(self._time)
 
     def _hand_at(self, time: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The end effector's position [m] and the gripper's opening [m] on the way between two waypoints."""
@@ -105,3 +108,28 @@ class PickCubeOperator:
         position = torch.lerp(stops[env, leg], stops[env, leg + 1], share.unsqueeze(-1))
         opening = torch.lerp(openings[leg], openings[leg + 1], share)
         return position, opening
+
+
+_GAIN = 0.4
+"""Which share of the way that is left the hand is asked to make in a step; it lags behind what it is asked for."""
+
+
+class PickCubeHandOperator(PickCubeOperator):
+    """The same operator for the task that takes the hand's movements: steers the hand along the way."""
+
+    def advance(self) -> torch.Tensor:
+        """Return the hand's movement, its turn, and whether to open the gripper. Shape is (num_envs, 7)."""
+        scale = torch.tensor(HAND_SCALE, device=self._env.device)
+        position, opening = self._next()
+        turn = torch.zeros_like(position)
+        turn[:, 2] = quarter_turn(self._yaw - self._hand_yaw())
+        movement = _GAIN * torch.cat((position - eef_pos(self._env), turn), dim=-1) / scale
+        gripper = torch.where(opening > (_CLOSED_ON_CUBE + MAX_OPENING) / 2.0, 1.0, -1.0)
+        return torch.cat((movement, gripper.unsqueeze(-1)), dim=-1)
+
+    def _hand_yaw(self) -> torch.Tensor:
+        """The direction in which the fingers close, about the vertical [rad]."""
+        robot = self._env.scene["robot"]
+        orientation = robot.data.body_quat_w.torch[:, robot.body_names.index("hand")]
+        across = quat_apply(orientation, orientation.new_tensor((0.0, 1.0, 0.0)).expand(len(orientation), 3))
+        return torch.atan2(across[:, 1], across[:, 0])
