@@ -385,7 +385,7 @@ def test_what_is_read_at_the_start_cannot_be_changed_while_recording(config):
     do(session, host, Start(), steps=1)
     status = do(session, host, Configure({"teleop_device": "zero"}))
     assert "teleop_device" in status.message.text
-    assert status.config.teleop_device == "keyboard"
+    assert status.config.teleop_device == "auto"
 
 
 def test_finish_after_an_error_leaves_no_task(config):

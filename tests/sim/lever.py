@@ -14,6 +14,8 @@ class Lever(DeviceBase):
     Attributes:
         made: The last one made.
         command: What :meth:`advance` returns, or the error that it raises.
+        button: A button that is heard at the next :meth:`advance`, as Isaac Teleop hears a headset's.
+        running: What the device was last told, as Isaac Teleop's is by ``request_start`` and ``request_stop``.
     """
 
     made: Lever
@@ -24,6 +26,8 @@ class Lever(DeviceBase):
         self.command: Any = None
         self.callbacks: dict[Any, Any] = {}
         self.resets = 0
+        self.button = ""
+        self.running: bool | None = None
 
     def reset(self):
         self.resets += 1
@@ -31,7 +35,16 @@ class Lever(DeviceBase):
     def add_callback(self, key, func):
         self.callbacks[key] = func
 
+    def request_start(self):
+        self.running = True
+
+    def request_stop(self):
+        self.running = False
+
     def advance(self):
+        if self.button:
+            button, self.button = self.button, ""
+            self.callbacks[button]()
         if isinstance(self.command, Exception):
             raise self.command
         return self.command

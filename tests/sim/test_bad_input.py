@@ -26,7 +26,7 @@ def shared_driver():
         ({"state_keys": ["policy/stp"]}, ["policy/stp", "'policy/step'"]),
         ({"cameras": ["front"]}, ["no camera 'front'", "There are none"]),
         ({"teleop_device": "spacemouse"}, ["spacemouse", "scripted"]),
-        ({"teleop_device": "keyboard"}, ["keyboard", "window", "scripted"]),
+        ({"teleop_device": "keyboard"}, ["keyboard", "moves a hand", "scripted"]),
         ({"teleop_device": "scriptd"}, ["scriptd", "'scripted'"]),
         ({"dataset": None}, ["dataset"]),
         ({"codec": "h265x"}, ["h265x"]),

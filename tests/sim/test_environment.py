@@ -4,6 +4,7 @@ import pytest
 
 from isaac_lerobot.sim.env.environment import (
     ActionManager,
+    CommandManager,
     DirectEnvironment,
     ManagerBasedRLEnvironment,
     ObservationManager,
@@ -31,3 +32,4 @@ def test_its_managers_are_what_we_take_them_for(make_env):
     assert isinstance(env.observation_manager, ObservationManager)
     assert isinstance(env.action_manager, ActionManager)
     assert isinstance(env.termination_manager, TerminationManager)
+    assert isinstance(env.command_manager, CommandManager)

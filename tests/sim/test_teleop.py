@@ -6,10 +6,18 @@ import threading
 
 import pytest
 import torch
+from isaaclab_tasks.utils.parse_cfg import load_cfg_from_registry
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from isaac_lerobot.app.demo_task import HAND_TASK_ID as HAND
 from isaac_lerobot.app.demo_task import TASK_ID as PICK_CUBE
 from isaac_lerobot.errors import DeviceError
-from isaac_lerobot.sim.drive.devices import EventQueue, TeleopEvent, available_devices, make_source
+from isaac_lerobot.sim.drive.devices import (
+    EventQueue,
+    TeleopEvent,
+    available_devices,
+    make_source,
+)
 from isaac_lerobot.sim.drive.devices.action_range import action_range
 from isaac_lerobot.sim.drive.devices.wander import LEG_STEPS
 from sim.blind import WITHOUT_PICTURES
@@ -73,6 +81,13 @@ class TestRandom:
         home = env.scene["robot"].data.default_joint_pos.torch[:, :5]
         assert torch.allclose(limits.rest[:, :5], home)
 
+    def test_asks_the_device_for_no_number_while_it_steps(self, env):
+        source = make_source("random", env, task_id=PICK_CUBE, seed=7)
+        with NumbersAsked() as asked:
+            for _ in range(2 * LEG_STEPS):
+                source.advance()
+        assert asked.count == 0
+
     def test_the_env_survives_it(self, env):
         source = make_source("random", env, task_id=PICK_CUBE, seed=6)
         env.reset(seed=6)
@@ -81,22 +96,40 @@ class TestRandom:
         assert torch.isfinite(env.obs_buf["policy"]["joint_pos"]).all()
 
 
+class NumbersAsked(TorchDispatchMode):
+    """Counts how often a tensor's value is asked for in Python, which on a GPU waits for everything before it."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
 class TestAbsentDevices:
     @pytest.mark.parametrize(
-        ("name", "reason"),
+        ("task", "name", "reason"),
         [
-            ("keyboard", "needs Isaac Sim's window"),
-            ("gamepad", "needs Isaac Sim's window"),
-            ("spacemouse", "is not plugged in"),
-            ("handtracking", "is not configured by this task"),
+            (HAND, "keyboard", "needs Isaac Sim's window"),
+            (HAND, "gamepad", "needs Isaac Sim's window"),
+            (HAND, "spacemouse", "is not plugged in"),
+            (PICK_CUBE, "handtracking", "is not configured by this task"),
+            (PICK_CUBE, "keyboard", "moves a hand, but this task's action 'arm' is something else"),
+            (PICK_CUBE, "spacemouse", "moves a hand, but this task's action 'arm' is something else"),
         ],
     )
-    def test_are_refused_with_the_reason_and_what_works(self, env, name, reason):
-        with pytest.raises(DeviceError, match=f"'{name}' {reason}.*here: scripted, scripted-fail, zero, random"):
-            make_source(name, env, task_id=PICK_CUBE)
-        offer = {offer.name: offer for offer in available_devices(env.cfg, PICK_CUBE)}[name]
+    def test_are_refused_with_the_reason_and_what_works(self, env, task, name, reason):
+        cfg = load_cfg_from_registry(task, "env_cfg_entry_point")
+        offer = {offer.name: offer for offer in available_devices(cfg, task)}[name]
         assert not offer.available
         assert offer.reason.startswith(reason)
+        if task == PICK_CUBE:
+            with pytest.raises(
+                DeviceError, match=f"'{name}' {reason}.*here: auto, scripted, scripted-fail, zero, random"
+            ):
+                make_source(name, env, task_id=PICK_CUBE)
 
     def test_an_unknown_name_is_answered_with_the_nearest(self, env):
         with pytest.raises(DeviceError, match=r"no teleop device 'scriptd'.*'scripted'"):
@@ -108,9 +141,57 @@ class TestAbsentDevices:
 
     def test_offers_have_a_label_each(self, env):
         offers = available_devices(env.cfg, PICK_CUBE)
-        assert [offer.name for offer in offers if offer.available] == ["scripted", "scripted-fail", "zero", "random"]
+        names = [offer.name for offer in offers if offer.available]
+        assert names == ["auto", "scripted", "scripted-fail", "zero", "random"]
         assert all(offer.label and (offer.available or offer.reason) for offer in offers)
         assert len({offer.name for offer in offers}) == len(offers)
+
+
+class TestWhereNobodyHasChosen:
+    def test_the_scripted_operator_drives_where_there_is_no_window(self, env):
+        offer = available_devices(env.cfg, PICK_CUBE)[0]
+        assert (offer.name, offer.stands_for, offer.label) == ("auto", "scripted", "Automatic: Scripted operator")
+        chosen, named = (make_source(name, env, task_id=PICK_CUBE) for name in ("auto", "scripted"))
+        assert torch.equal(chosen.advance(), named.advance())
+
+    def test_a_task_that_nothing_here_can_drive_says_why_not(self, env):
+        with pytest.raises(
+            DeviceError, match=r"'auto' finds nothing.*'keyboard' moves a hand.*'scripted' is not offered"
+        ):
+            make_source("auto", env, task_id="Isaac-Reach-Franka")
+
+
+class TestHandMovements:
+    """Which of Isaac Lab's own tasks the keyboard is offered for, by the kind of their action."""
+
+    @pytest.mark.parametrize(
+        ("task", "reason"),
+        [
+            ("Isaac-Reach-Franka", "is something else (JointPositionActionCfg)"),
+            ("Isaac-Reach-UR10", "is something else (JointPositionActionCfg)"),
+            ("Isaac-Reach-Franka-OSC", "takes where the hand is to be"),
+            ("IsaacContrib-Lift-Cube-Franka-IK-Abs", "takes where the hand is to be"),
+            ("IsaacContrib-Lift-Cube-Franka-IK-Rel", ""),
+        ],
+    )
+    def test_are_told_from_joints_and_from_poses(self, task, reason):
+        cfg = resolved(task)
+        offers = {offer.name: offer for offer in available_devices(cfg, task)}
+        for device in ("keyboard", "gamepad"):
+            expected = reason or "needs Isaac Sim's window"
+            assert expected in offers[device].reason
+
+    def test_are_not_asked_about_where_the_task_names_the_device_itself(self):
+        task = "IsaacContrib-Place-Mug-Agibot-Left-Arm-RmpFlow"
+        offers = {offer.name: offer for offer in available_devices(resolved(task), task)}
+        assert offers["keyboard"].reason.startswith("needs Isaac Sim's window")
+
+
+def resolved(task):
+    """A task's configuration, with its presets at their defaults."""
+    from isaaclab_tasks.utils.parse_cfg import parse_env_cfg
+
+    return parse_env_cfg(task, device="cpu", num_envs=1)
 
 
 class TestDevicesOfTheTask:

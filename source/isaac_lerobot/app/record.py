@@ -100,7 +100,7 @@ def _chosen_by_task(config: RecordingConfig, env_cfg: Any) -> dict[str, Any]:
 
 
 def choose_device(env_cfg: Any, config: RecordingConfig, *, has_window: bool) -> str:
-    """Return the device to use: the one asked for, else Isaac Teleop where the task has it, else the keyboard.
+    """Return the device to use: the one asked for, else the first that can be used (``auto``).
 
     Args:
         env_cfg: The task's configuration.
@@ -114,17 +114,14 @@ def choose_device(env_cfg: Any, config: RecordingConfig, *, has_window: bool) ->
     from isaac_lerobot.sim.drive.devices.window import missing_window
 
     name = config.teleop_device
-    if "teleop_device" not in config.model_fields_set and getattr(env_cfg, "isaac_teleop", None) is not None:
-        name = "isaac_teleop"
-    offers = {offer.name: offer for offer in available_devices(env_cfg, config.task)}
+    offers = {offer.name: offer for offer in available_devices(env_cfg, config.task, window_comes=has_window)}
     if name not in offers:
         raise DeviceError(f"There is no teleop device '{name}' for {config.task}. {nearest(name, offers)}")
     offer = offers[name]
-    waits_for_window = bool(offer.reason) and offer.reason == missing_window()
-    if offer.available or (waits_for_window and has_window):
-        return name
+    if offer.available:
+        return offer.stands_for or name
     usable = ", ".join(known.name for known in offers.values() if known.available)
-    hint = " Start with --viz kit to get a window." if waits_for_window else ""
+    hint = " Start with --viz kit to get a window." if missing_window() and missing_window() in offer.reason else ""
     raise DeviceError(f"The teleop device '{name}' {offer.reason}.{hint} What can be used here: {usable}.")
 
 

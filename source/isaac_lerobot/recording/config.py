@@ -79,9 +79,15 @@ class RecordingConfig(BaseModel):
         "renderer=NAME, presets=NAME, env.sim.dt=0.01. On a shell they may stand without the option.",
     )
     teleop_device: _Text = Field(
-        "keyboard",
+        "auto",
         description="Who drives the robot: keyboard, spacemouse, gamepad, handtracking, a device the task names, "
-        "scripted, scripted-fail, zero or random.",
+        "scripted, scripted-fail, zero, random, or auto: the first that can be used of Isaac Teleop, keyboard and the "
+        "task's scripted operator.",
+    )
+    keep_time_out: StrictBool = Field(
+        False,
+        description="Let the task's time-outs end episodes, and its commands change, while a person drives. While a "
+        "script drives they always do.",
     )
     num_envs: StrictInt = Field(1, ge=1, description="Environments stepped at once; each records its own episodes.")
     device: Annotated[_Text | None, BeforeValidator(_blank_is_unset)] = Field(
@@ -168,7 +174,7 @@ _FIXED_BY_THE_DATASET = frozenset(
 )
 """Fields that an open dataset has settled."""
 
-_READ_AT_START = frozenset({"teleop_device", "num_success_steps", "step_hz"})
+_READ_AT_START = frozenset({"teleop_device", "keep_time_out", "num_success_steps", "step_hz"})
 """Fields that a running recording has settled."""
 
 

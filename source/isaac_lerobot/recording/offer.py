@@ -116,6 +116,7 @@ class DeviceOffer:
         available: Whether it can be used here and now.
         reason: Why not, where it cannot.
         help: Its keys, or one line on what it does.
+        stands_for: Name of the device that is meant, where ``name`` says no more than that one is to be chosen.
     """
 
     name: str
@@ -123,6 +124,7 @@ class DeviceOffer:
     available: bool = True
     reason: str = ""
     help: str = ""
+    stands_for: str = ""
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,9 @@ class GuestDriver(Driver):
             if not self._is_opening:
                 self._leave()
 
+    def _draw(self) -> None:
+        """Nothing: the app draws by itself, and a Kit visualizer would have it make updates within its update."""
+
     def _launch_in_app(self, env_cfg: Any) -> AbstractContextManager[Any]:
         self._stage.take()
         self._settings.prepare()

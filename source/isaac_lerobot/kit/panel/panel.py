@@ -12,6 +12,7 @@ from isaac_lerobot.kit.panel.card import StateCard
 from isaac_lerobot.kit.panel.choices import Choices
 from isaac_lerobot.kit.panel.controls import Controls
 from isaac_lerobot.kit.panel.form import Form
+from isaac_lerobot.kit.panel.keys import WindowKeys
 from isaac_lerobot.kit.panel.task_picker import TaskPicker
 from isaac_lerobot.kit.panel.view import View, view
 from isaac_lerobot.recording import Configure, Session, SessionState, TaskOffer
@@ -38,6 +39,7 @@ class Panel:
         self._window.deferred_dock_in("Property", ui.DockPolicy.DO_NOTHING)
         self._window.frame.set_style(style.PANEL)
         self._build()
+        self._keys = WindowKeys(self._window)
         self.refresh(force=True)
 
     @property
@@ -64,6 +66,7 @@ class Panel:
 
     def destroy(self) -> None:
         """Close the window for good."""
+        self._keys.close()
         self._form.destroy()
         self._window.visible = False
         self._window.destroy()

@@ -8,6 +8,7 @@ from typing import Any
 import omni.ui as ui
 
 from isaac_lerobot.kit.panel import style
+from isaac_lerobot.kit.panel.keys import EditedField
 from isaac_lerobot.kit.panel.view import View
 from isaac_lerobot.kit.panel.widgets import PushButton, section
 from isaac_lerobot.recording import CloseTask, Command, Configure, ListTasks, OpenTask
@@ -42,6 +43,7 @@ class TaskPicker:
         self._subscriptions = [
             model.subscribe_value_changed_fn(lambda _model: self._searched()),
             model.subscribe_begin_edit_fn(lambda _model: self._opened()),
+            EditedField(model),
         ]
 
     def show(self, view: View) -> None:

@@ -177,7 +177,8 @@ def view(status: Status) -> View:
     by_term = config.success is SuccessMode.TERM
     judged_by_term = by_term and offer is not None and offer.has_success_term
 
-    keys = key_hints(config.teleop_device) if (device := _device(status)) is not None and device.available else {}
+    device = _device(status)
+    keys = key_hints(device.stands_for or device.name) if device is not None and device.available else {}
 
     def button(
         command: type[Command], text: str = "", *, only_if: bool = True, key: TeleopEvent | None = None

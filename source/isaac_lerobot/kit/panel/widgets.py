@@ -10,6 +10,7 @@ from typing import Any
 import omni.ui as ui
 
 from isaac_lerobot.kit.panel import style
+from isaac_lerobot.kit.panel.keys import EditedField
 from isaac_lerobot.kit.panel.view import ButtonView
 
 
@@ -65,6 +66,7 @@ class Entry:
         self._subscriptions = [
             model.subscribe_begin_edit_fn(lambda _model: self._begin()),
             model.subscribe_end_edit_fn(lambda _model: self._end()),
+            EditedField(model),
         ]
 
     def show(self, value: str, enabled: bool, placeholder: str | None = None) -> None:
@@ -99,6 +101,7 @@ class NumberEntry:
         self._subscriptions = [
             model.subscribe_begin_edit_fn(lambda _model: self._begin()),
             model.subscribe_end_edit_fn(lambda _model: self._end()),
+            EditedField(model),
         ]
 
     def show(self, value: int, enabled: bool) -> None:

@@ -16,6 +16,7 @@ from isaac_lerobot.recording import (
     Outcome,
     Pause,
     RecordingConfig,
+    Reset,
     Resume,
     Selection,
     Session,
@@ -24,7 +25,9 @@ from isaac_lerobot.recording import (
     Start,
     TaskOffer,
 )
+from isaac_lerobot.sim.drive.clock import TaskClock
 from isaac_lerobot.sim.drive.devices import TeleopEvent, TeleopSource, available_devices, make_source
+from isaac_lerobot.sim.drive.devices.device_source import DeviceSource
 from isaac_lerobot.sim.drive.pace import Pace
 from isaac_lerobot.sim.env.environment import ManagerBasedRLEnvironment
 from isaac_lerobot.sim.env.hooks import MethodHooks, listed
@@ -37,6 +40,11 @@ logger = logging.getLogger(__name__)
 
 IDLE_WAIT = 0.03
 """How long a host may wait before it asks again while nothing is being recorded [s]."""
+
+_REST_HZ = 30.0
+"""How often the device is asked and the scene drawn while nothing is being recorded [1/s]."""
+
+_RUNNING = (SessionState.RECORDING, SessionState.PAUSED)
 
 
 class Driver:
@@ -64,9 +72,12 @@ class Driver:
         self._hooks = MethodHooks()
         self._ended: set[int] = set()
         self._is_resetting = False
+        self._clock: TaskClock | None = None
         self._source: TeleopSource | None = None
-        self._source_name: tuple[str, int | None] | None = None
+        self._chosen: tuple[str, int | None] | None = None
+        self._device_runs = False
         self._pace = Pace(0)
+        self._rest_pace = Pace(_REST_HZ)
 
     @property
     def env(self) -> ManagerBasedRLEnvironment | None:
@@ -74,7 +85,7 @@ class Driver:
         return self._env
 
     def tick(self) -> float:
-        """Carry out commands, then make at most one step if recording.
+        """Carry out commands, then make at most one step if recording; otherwise keep device and picture alive.
 
         Never raises for what a user, a task or a disk did: the session then says so and can be used on.
 
@@ -82,18 +93,20 @@ class Driver:
             How long the host may wait before the next call [s].
         """
         try:
+            self._post_events()
             if self._recorder is not None and self.session.has_commands:
                 self._recorder.flush()
             self.session.carry_out_commands(self)
-            self._post_events()
+            self._open_chosen_device()
+            self._tell_device()
             if self.session.state is not SessionState.RECORDING or not self._may_step():
-                return IDLE_WAIT
+                return self._rest()
             if (wait := self._pace.remaining()) > 0:
                 return wait
             self._step()
             return self._pace.remaining()
         except DeviceError as error:
-            self._guarded(self._close_source)  # the next start opens the device anew
+            self._guarded(self._close_source)  # the next start opens the device anew, or another choice
             self._interrupt(error)
         except DatasetError as error:
             self._interrupt(error)
@@ -143,6 +156,7 @@ class Driver:
             judge = PatientJudge(self._env, self.session, offer.success_term)
             self._recorder = Recorder(self._env, self.session, offer, judge)
             self._listen(self._env.recorder_manager)
+            self._clock = TaskClock(self._env)
         except Exception as error:
             self._guarded(self.close)
             self._guarded(_clear_simulation)
@@ -158,12 +172,10 @@ class Driver:
         recorder = self._loaded()
         if config.task != recorder.offer.task:
             raise ConfigError(f"{config.task} is chosen, but {recorder.offer.task} is loaded. Load it first.")
-        wanted = (config.teleop_device, config.seed)
-        if self._source is None or self._source_name != wanted:
-            self._close_source()
-            self._source = make_source(config.teleop_device, self._env, task_id=recorder.offer.task, seed=config.seed)
-            self._source_name = wanted
-            self._source.reset()
+        if self._source is None or self._chosen != (config.teleop_device, config.seed):
+            self._open_source(config)
+        assert self._clock is not None
+        self._clock.hold(isinstance(self._source, DeviceSource) and not config.keep_time_out)
         self._pace = Pace(config.step_hz if config.step_hz is not None else recorder.offer.fps)
         # A replay needs the task as it was.
         return {**recorder.start(config, selection), "overrides": list(config.overrides)}
@@ -190,8 +202,9 @@ class Driver:
         """Close the environment and the source, if there are any."""
         env, self._env = self._env, None
         recorder, self._recorder = self._recorder, None
+        self._clock = self._chosen = None
         self._guarded(self._close_source)
-        self._hooks.remove()
+        self._guarded(self._hooks.remove)
         if recorder is not None:
             self._guarded(recorder.close)
         if env is not None:
@@ -205,7 +218,7 @@ class Driver:
         action = self._source.advance()
         self._pace.stepped()
         if action is None:
-            self._env.sim.render()
+            self._draw()
             return
         self._ended.clear()
         self._env.step(action)
@@ -231,6 +244,52 @@ class Driver:
             recorder.end_episodes(ids)
             self._ended.update(ids)
 
+    def _rest(self) -> float:
+        """Ask the device and draw the scene, with time standing still; return how long the host may wait [s].
+
+        In a loop of ours nobody else does: a device's START, a key that resumes and the mouse would not be heard.
+        """
+        if self._env is None:
+            return IDLE_WAIT
+        if (wait := self._rest_pace.remaining()) > 0:
+            return wait
+        self._rest_pace.stepped()
+        if isinstance(self._source, DeviceSource):
+            self._source.pump()
+        self._draw()
+        return self._rest_pace.remaining()
+
+    def _draw(self) -> None:
+        """Draw the scene, with time standing still."""
+        assert self._env is not None
+        self._env.sim.render()
+
+    # ---- the device --------------------------------------------------------------------------------------------
+
+    def _open_chosen_device(self) -> None:
+        """Open a device as soon as it is chosen: its first key is to be heard. What is wrong with it, a start says."""
+        config = self.session.config
+        if self._recorder is None or self.session.state in _RUNNING:
+            return
+        if self._chosen != (config.teleop_device, config.seed):
+            try:
+                self._open_source(config)
+            except DeviceError:
+                logger.debug("Opening the device", exc_info=True)
+
+    def _open_source(self, config: RecordingConfig) -> None:
+        self._close_source()
+        self._chosen = (config.teleop_device, config.seed)
+        task = self._loaded().offer.task
+        self._source = make_source(config.teleop_device, self._env, task_id=task, seed=config.seed)
+        self._source.reset()
+
+    def _tell_device(self) -> None:
+        runs = self.session.state is SessionState.RECORDING
+        if isinstance(self._source, DeviceSource) and runs != self._device_runs:
+            self._device_runs = runs
+            self._source.recording(runs)
+
     # ---- small things ------------------------------------------------------------------------------------------
 
     def _post_events(self) -> None:
@@ -238,7 +297,8 @@ class Driver:
             if event is TeleopEvent.RESET and self._loaded().success_steps > 0:
                 logger.warning("Manual reset ignored: the task has been solved, and the episode is about to be saved.")
                 continue
-            self.session.post(_command(event, self.session.state))
+            if (command := _command(event, self.session.state)) is not None:
+                self.session.post(command)
 
     def _loaded(self) -> Recorder:
         if self._recorder is None:
@@ -246,15 +306,15 @@ class Driver:
         return self._recorder
 
     def _interrupt(self, error: IsaacLeRobotError) -> None:
+        was_running = self.session.state in _RUNNING
         self.session.interrupt(error)
-        self._guarded(self._reset_all)
-
-    def _reset_all(self) -> None:
-        if self._recorder is not None:
-            self.reset(range(self._recorder.offer.num_envs))
+        if was_running and self._recorder is not None:
+            num_envs = self._recorder.offer.num_envs
+            self._guarded(lambda: self.reset(range(num_envs)))
 
     def _close_source(self) -> None:
-        source, self._source, self._source_name = self._source, None, None
+        source, self._source = self._source, None
+        self._device_runs = False
         if source is not None:
             source.close()
 
@@ -266,16 +326,22 @@ class Driver:
             logger.exception("While closing")
 
 
-def _command(event: TeleopEvent, state: SessionState) -> Command:
-    if event is TeleopEvent.START:
-        return Resume() if state is SessionState.PAUSED else Start()
-    return {
-        TeleopEvent.STOP: Pause(),
-        TeleopEvent.RESET: Discard(),
-        TeleopEvent.DISCARD: Discard(),
-        TeleopEvent.SUCCESS: End(Outcome.SUCCESS),
-        TeleopEvent.FAILURE: End(Outcome.FAILURE),
-    }[event]
+def _command(event: TeleopEvent, state: SessionState) -> Command | None:
+    """What an operator's wish means now; None for what is so already, as a device says that was told to start."""
+    running = state in _RUNNING
+    match event:
+        case TeleopEvent.START:
+            return None if state is SessionState.RECORDING else Resume() if running else Start()
+        case TeleopEvent.STOP:
+            return Pause() if state is SessionState.RECORDING else None
+        case TeleopEvent.RESET:
+            return Discard() if running else Reset()
+        case TeleopEvent.DISCARD:
+            return Discard()
+        case TeleopEvent.SUCCESS:
+            return End(Outcome.SUCCESS)
+        case TeleopEvent.FAILURE:
+            return End(Outcome.FAILURE)
 
 
 def _build(task: str, env_cfg: Any) -> ManagerBasedRLEnvironment:

@@ -80,9 +80,11 @@ class ManagerBasedRLEnvironment(ManagerBasedEnvironment, Protocol):
 
     Attributes:
         termination_manager: Says which have.
+        command_manager: Draws the commands that a robot is to follow.
     """
 
     termination_manager: TerminationManager
+    command_manager: CommandManager
 
 
 @runtime_checkable
@@ -179,6 +181,18 @@ class ActionManager(Protocol):
     @property
     def action(self) -> Tensor:
         """The action just given, shape ``(num_envs, total_action_dim)``."""
+
+    def get_term(self, name: str) -> Any:
+        """Return a term."""
+
+
+@runtime_checkable
+class CommandManager(Protocol):
+    """Draws commands, each anew when its time is up."""
+
+    @property
+    def active_terms(self) -> Sequence[str]:
+        """Names of the terms."""
 
     def get_term(self, name: str) -> Any:
         """Return a term."""

@@ -1,8 +1,12 @@
 """Which key of a device asks for what.
 
-Isaac Lab's devices move the robot with W A S D Q E, Z X T G C V, K and L on the keyboard, with the sticks, the
-direction pad and X on the gamepad, and with both buttons of a SpaceMouse. What is bound here stays clear of
-those, except for the SpaceMouse: its right button resets, as it does in Isaac Lab's own recording script.
+The robot is moved with W A S D Q E, Z X T G C V, K and L on the keyboard, with the sticks, the direction pad and X on
+the gamepad, and with both buttons of a SpaceMouse, as Isaac Lab has it. What is bound here stays clear of those, except
+for the SpaceMouse: its right button resets, as it does in Isaac Lab's own recording script.
+
+Kit's viewport hears the same keyboard. Of its hotkeys, W E R Q T choose a tool there and F looks at what is selected,
+which changes nothing in a recording; Delete, which removes what is selected, and Space, which starts and stops the
+timeline, are bound to nothing here.
 """
 
 from __future__ import annotations
@@ -40,7 +44,8 @@ B                  begin recording, or go on
 P                  pause
 Y / N              success / failure
 Backspace          discard the episode
-R                  reset"""
+R                  reset: the episode, or the scene
+The keys work while no text field is being edited."""
 
 SPACEMOUSE_HELP = """\
 cap                move and turn

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from isaac_lerobot.errors import DeviceError, nearest
 from isaac_lerobot.recording.offer import DeviceOffer
 from isaac_lerobot.sim.drive.devices import bindings
+from isaac_lerobot.sim.drive.devices.hand_action import missing_hand_movement
 from isaac_lerobot.sim.drive.devices.scripted import SCRIPTED, SCRIPTED_FAIL, make_operator, missing_operator
 from isaac_lerobot.sim.drive.devices.se3 import SE3_DEVICES, make_se3, missing_se3
 from isaac_lerobot.sim.drive.devices.source import TeleopSource
@@ -23,8 +25,12 @@ from isaac_lerobot.sim.drive.devices.task_devices import (
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
 
+AUTO = "auto"
 ZERO = "zero"
 RANDOM = "random"
+
+_FIRST_CHOICES = (ISAAC_TELEOP, "keyboard", SCRIPTED)
+"""Which device is taken where nobody has chosen one: the first of these that can be used."""
 
 _SE3_HELP = {
     "keyboard": bindings.KEYBOARD_HELP,
@@ -33,14 +39,16 @@ _SE3_HELP = {
 }
 
 
-def available_devices(env_cfg: Any, task_id: str) -> list[DeviceOffer]:
+def available_devices(env_cfg: Any, task_id: str, *, window_comes: bool = False) -> list[DeviceOffer]:
     """Return every device that could drive the task, with whether it can be used here, and if not, why.
 
-    What a device's own width means for the task is only known once there is an env: see :func:`make_source`.
+    The first of them, ``auto``, stands for what would be used where nobody has chosen. What a device's own width means
+    for the task is only known once there is an env: see :func:`make_source`.
 
     Args:
         env_cfg: The task's configuration.
         task_id: The task's id in gymnasium's registry.
+        window_comes: Whether Kit's window will be there once the simulation is launched.
     """
     operator = missing_operator(task_id)
     offers = [
@@ -51,19 +59,24 @@ def available_devices(env_cfg: Any, task_id: str) -> list[DeviceOffer]:
     ]
     configured = task_devices(env_cfg)
     offers += [
-        _offer(name, label, missing_se3(name), _SE3_HELP[name])
+        _offer(name, label, missing_hand_movement(env_cfg) or missing_se3(name, window_comes), _SE3_HELP[name])
         for name, label in SE3_DEVICES.items()
         if name not in configured
     ]
     offers += [
-        _offer(name, SE3_DEVICES.get(name, f"{name} (of the task)"), missing_task_device(name, env_cfg))
+        _offer(
+            name,
+            SE3_DEVICES.get(name, f"{name} (of the task)"),
+            missing_task_device(name, env_cfg, window_comes),
+            _SE3_HELP.get(name, bindings.COMMANDS_HELP),
+        )
         for name in configured
     ]
     if HAND_TRACKING not in configured:
         offers.append(_offer(HAND_TRACKING, "Hand tracking", missing_isaac_teleop(env_cfg), bindings.COMMANDS_HELP))
     if getattr(env_cfg, "isaac_teleop", None) is not None:
         offers.append(_offer(ISAAC_TELEOP, "Isaac Teleop", missing_isaac_teleop(env_cfg), bindings.COMMANDS_HELP))
-    return offers
+    return [_automatic(offers), *offers]
 
 
 def make_source(name: str, env: ManagerBasedEnv, *, task_id: str, seed: int | None = None) -> TeleopSource:
@@ -84,7 +97,18 @@ def make_source(name: str, env: ManagerBasedEnv, *, task_id: str, seed: int | No
     if not offers[name].available:
         usable = ", ".join(offer.name for offer in offers.values() if offer.available)
         raise DeviceError(f"The teleop device '{name}' {offers[name].reason}. What can be used here: {usable}.")
-    return _make(name, env, task_id, seed)
+    return _make(offers[name].stands_for or name, env, task_id, seed)
+
+
+def _automatic(offers: Sequence[DeviceOffer]) -> DeviceOffer:
+    """The offer for where nobody has chosen."""
+    by_name = {offer.name: offer for offer in offers}
+    known = [by_name[name] for name in _FIRST_CHOICES if name in by_name]
+    for offer in known:
+        if offer.available:
+            return DeviceOffer(AUTO, f"Automatic: {offer.label}", help=offer.help, stands_for=offer.name)
+    reasons = "; ".join(f"'{offer.name}' {offer.reason}" for offer in known)
+    return _offer(AUTO, "Automatic", f"finds nothing to drive this task with here: {reasons}")
 
 
 def _make(name: str, env: ManagerBasedEnv, task_id: str, seed: int | None) -> TeleopSource:

@@ -1,4 +1,4 @@
-"""Isaac Lab's own keyboard, SpaceMouse and gamepad, for any task whose action is a hand movement."""
+"""The keyboard, the SpaceMouse and the gamepad, for any task whose action is a hand movement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices.device_source import DeviceSource, check_width
-from isaac_lerobot.sim.drive.devices.window import missing_window
+from isaac_lerobot.sim.drive.devices.keyboard import HandKeyboard
+from isaac_lerobot.sim.drive.devices.spacemouse import SpaceMouse
+from isaac_lerobot.sim.drive.devices.window import missing_keyboard, missing_window
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
@@ -19,20 +21,28 @@ SE3_DEVICES = {"keyboard": "Keyboard", "spacemouse": "SpaceMouse", "gamepad": "G
 _HAND, _HAND_AND_GRIPPER = 6, 7
 
 # As in Isaac Lab's recording script: larger values throw the hand out of a camera's sight.
-_POSITION_SENSITIVITY = 0.2
-_ROTATION_SENSITIVITY = 0.5
+_SENSITIVITY = {"pos_sensitivity": 0.2, "rot_sensitivity": 0.5}
 
 
-def missing_se3(name: str) -> str:
-    """Return why a device of :data:`SE3_DEVICES` cannot be used here; empty where it can."""
-    return _missing_spacemouse() if name == "spacemouse" else missing_window()
+def missing_se3(name: str, window_comes: bool) -> str:
+    """Return why a device of :data:`SE3_DEVICES` cannot be used here; empty where it can.
+
+    Args:
+        name: The device.
+        window_comes: Whether Kit's window will be there in time.
+    """
+    if name == "spacemouse":
+        return _missing_spacemouse()
+    if window_comes:
+        return ""
+    return missing_keyboard() if name == "keyboard" else missing_window()
 
 
 def make_se3(name: str, env: ManagerBasedEnv) -> DeviceSource:
     """Open a device of :data:`SE3_DEVICES`, with the gripper where the task's action has room for it.
 
     Raises:
-        DeviceError: The task's action is no hand movement, or the device cannot be opened.
+        DeviceError: The task's action has another width, or the device cannot be opened.
     """
     gripper = env.action_manager.total_action_dim != _HAND
     check_width(name, _HAND_AND_GRIPPER if gripper else _HAND, env)
@@ -44,20 +54,14 @@ def make_se3(name: str, env: ManagerBasedEnv) -> DeviceSource:
 
 
 def _open(name: str, gripper: bool, sim_device: str) -> Any:
+    if name == "keyboard":
+        return HandKeyboard(gripper, **_SENSITIVITY)
     from isaaclab import devices
 
-    device_type, cfg_type = {
-        "keyboard": ("Se3Keyboard", "Se3KeyboardCfg"),
-        "spacemouse": ("Se3SpaceMouse", "Se3SpaceMouseCfg"),
-        "gamepad": ("Se3Gamepad", "Se3GamepadCfg"),
-    }[name]
-    cfg = getattr(devices, cfg_type)(
-        gripper_term=gripper,
-        pos_sensitivity=_POSITION_SENSITIVITY,
-        rot_sensitivity=_ROTATION_SENSITIVITY,
-        sim_device=sim_device,
-    )
-    return getattr(devices, device_type)(cfg)
+    settings = {"gripper_term": gripper, "sim_device": sim_device, **_SENSITIVITY}
+    if name == "spacemouse":
+        return SpaceMouse(devices.Se3SpaceMouseCfg(**settings))
+    return devices.Se3Gamepad(devices.Se3GamepadCfg(**settings))
 
 
 def _missing_spacemouse() -> str:

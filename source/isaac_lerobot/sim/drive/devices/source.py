@@ -25,12 +25,6 @@ class TeleopEvent(enum.Enum):
 class TeleopSource(Protocol):
     """A source of actions: a device, a script or a policy."""
 
-    name: str
-    """The name under which it was asked for."""
-
-    help: str
-    """How to use it, for the panel: a key table, or one line."""
-
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
         """Begin an episode in these envs, or in all; called after the envs were reset."""
 

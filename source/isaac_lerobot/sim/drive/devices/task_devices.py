@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices.device_source import DeviceSource
+from isaac_lerobot.sim.drive.devices.keyboard import HandKeyboard
 from isaac_lerobot.sim.drive.devices.se3 import SE3_DEVICES, missing_se3
+from isaac_lerobot.sim.drive.devices.spacemouse import SpaceMouse
 
 if TYPE_CHECKING:
     from isaaclab.envs import ManagerBasedEnv
@@ -23,12 +25,12 @@ def task_devices(env_cfg: Any) -> dict[str, Any]:
     return dict(devices) if devices else {}
 
 
-def missing_task_device(name: str, env_cfg: Any) -> str:
+def missing_task_device(name: str, env_cfg: Any, window_comes: bool) -> str:
     """Return why a device that the task names cannot be used here; empty where it can."""
     kind = str(getattr(task_devices(env_cfg)[name], "class_type", "")).lower()
     for se3 in SE3_DEVICES:
         if se3 in kind:
-            return missing_se3(se3)
+            return missing_se3(se3, window_comes)
     if "openxr" in kind or "manus" in kind:
         return _missing_xr()
     return ""
@@ -40,16 +42,10 @@ def make_task_device(name: str, env: ManagerBasedEnv) -> DeviceSource:
     Raises:
         DeviceError: It cannot be opened.
     """
-    from isaaclab.devices import create_teleop_device
-
     try:
-        with warnings.catch_warnings():
-            # Deprecated in 3.0 for tasks that move to isaac_teleop; these tasks have not.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            device = create_teleop_device(name, task_devices(env.cfg))
+        return DeviceSource(name, _open(name, env.cfg), env)
     except Exception as error:  # the device's own libraries raise what they like
         raise DeviceError(f"The teleop device '{name}' of the task cannot be opened: {error}") from error
-    return DeviceSource(name, device, env)
 
 
 def missing_isaac_teleop(env_cfg: Any) -> str:
@@ -78,6 +74,25 @@ def make_isaac_teleop(name: str, env: ManagerBasedEnv) -> DeviceSource:
         return DeviceSource(name, device, env)
     except Exception as error:  # the device's own libraries raise what they like
         raise DeviceError(f"The teleop device '{name}' cannot be opened: {error}") from error
+
+
+def _open(name: str, env_cfg: Any) -> Any:
+    cfg = task_devices(env_cfg)[name]
+    if _is_plain(cfg, "Se3KeyboardCfg"):
+        return HandKeyboard(cfg.gripper_term, cfg.pos_sensitivity, cfg.rot_sensitivity)
+    if _is_plain(cfg, "Se3SpaceMouseCfg"):
+        return SpaceMouse(cfg)
+    from isaaclab.devices import create_teleop_device
+
+    with warnings.catch_warnings():
+        # Deprecated in 3.0 for tasks that move to isaac_teleop; these tasks have not.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return create_teleop_device(name, task_devices(env_cfg))
+
+
+def _is_plain(cfg: Any, kind: str) -> bool:
+    """Whether a configuration is Isaac Lab's own for Isaac Lab's own class: ours then takes its place."""
+    return type(cfg).__name__ == kind and cfg.class_type == type(cfg)().class_type
 
 
 def _missing_xr() -> str:

@@ -21,19 +21,16 @@ class RandomSource:
     """Wanders within the action's limits: in a straight line from one random action to the next.
 
     The random actions are drawn evenly between the limits of :func:`.action_range.action_range`; an episode
-    begins at rest. The same seed and the same sequence of calls give the same actions.
+    begins at rest. The same seed and the same sequence of calls give the same actions on the same kind of device.
 
     Args:
         env: The env to give actions to.
         seed: Seed of the random numbers; None for a new one each time.
     """
 
-    name = "random"
-    help = "Wanders at random within the action's limits."
-
     def __init__(self, env: ManagerBasedEnv, seed: int | None = None) -> None:
         self._range = action_range(env)
-        self._generator = torch.Generator()
+        self._generator = torch.Generator(env.device)
         if seed is None:
             self._generator.seed()
         else:
@@ -55,11 +52,10 @@ class RandomSource:
         """Return the next point on the way. Shape is (num_envs, action_dim)."""
         self._step += 1.0
         action = torch.lerp(self._from, self._to, self._step / LEG_STEPS)
-        arrived = self._step >= LEG_STEPS
-        if bool(arrived.any()):
-            self._from = torch.where(arrived, self._to, self._from)
-            self._to = torch.where(arrived, self._draw(), self._to)
-            self._step = torch.where(arrived, 0.0, self._step)
+        arrived = self._step >= LEG_STEPS  # never asked for here: that would wait for the device
+        self._from = torch.where(arrived, self._to, self._from)
+        self._to = torch.where(arrived, self._draw(), self._to)
+        self._step = torch.where(arrived, 0.0, self._step)
         # Rounding may carry a point a hair over the limit that it is on.
         return torch.minimum(torch.maximum(action, self._range.low), self._range.high)
 
@@ -71,5 +67,5 @@ class RandomSource:
         """Nothing is held."""
 
     def _draw(self) -> torch.Tensor:
-        share = torch.rand(self._range.low.shape, generator=self._generator).to(self._range.low.device)
+        share = torch.rand(self._range.low.shape, generator=self._generator, device=self._generator.device)
         return torch.lerp(self._range.low, self._range.high, share)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 class ZeroSource:
     """Gives an action of zeros at each step."""
 
-    name = "zero"
-    help = "An action of zeros at each step."
-
     def __init__(self, env: ManagerBasedEnv) -> None:
         self._action = torch.zeros(env.num_envs, env.action_manager.total_action_dim, device=env.device)
 
