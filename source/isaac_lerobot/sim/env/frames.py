@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from isaac_lerobot.episode_data.tensors import as_numpy, flat, to_torch
 from isaac_lerobot.recording import Selection
 from isaac_lerobot.recording.selection import ACTION, STATE
-from isaac_lerobot.sim.env.environment import DirectEnvironment, Environment, ManagerBasedEnvironment
+from isaac_lerobot.sim.env.environment import ActionManager, DirectEnvironment, Environment, ManagerBasedEnvironment
 from isaac_lerobot.sim.env.offer import colour_output
 
 
@@ -107,14 +107,14 @@ def scene_state(env: Environment) -> dict[str, NDArray[Any]]:
     return {path: np.array(as_numpy(value)) for path, value in scene_tensors(env).items()}
 
 
-def processed_actions(env: Any) -> Any | None:
+def processed_actions(env: Environment) -> Any | None:
     """Return the actions as the action terms have processed them, concatenated: shape ``(num_envs, n)``.
 
     None for an environment without action terms.
     """
     import torch
 
-    manager = getattr(env, "action_manager", None)
+    manager: ActionManager | None = getattr(env, "action_manager", None)
     terms = [manager.get_term(name) for name in manager.active_terms] if manager is not None else []
     if not terms:
         return None

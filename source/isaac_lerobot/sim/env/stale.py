@@ -13,6 +13,7 @@ from typing import Any
 
 from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.recording import Selection
+from isaac_lerobot.sim.env.environment import Environment, ObservationManager
 from isaac_lerobot.sim.env.frames import scene_tensors
 
 _RESETS = 3
@@ -27,7 +28,7 @@ class StaleSensors:
         selection: What is recorded of it; sensors of which no recorded term makes use do not matter.
     """
 
-    def __init__(self, env: Any, selection: Selection) -> None:
+    def __init__(self, env: Environment, selection: Selection) -> None:
         self._env = env
         self._terms = _terms_by_sensor(env, selection)
         self._resets = _RESETS
@@ -85,25 +86,25 @@ class StaleSensors:
         return {path: value[env_id].clone() for path, value in scene_tensors(self._env).items()}
 
 
-def _terms_by_sensor(env: Any, selection: Selection) -> dict[str, list[str]]:
+def _terms_by_sensor(env: Environment, selection: Selection) -> dict[str, list[str]]:
     """Return the recorded terms that make use of a frame sensor, by the sensor's name."""
-    if getattr(env, "observation_manager", None) is None:
+    manager: ObservationManager | None = getattr(env, "observation_manager", None)
+    if manager is None:
         return {}
     from isaaclab.sensors import FrameTransformerCfg
 
     sensors = {name for name, sensor in env.scene.sensors.items() if isinstance(sensor.cfg, FrameTransformerCfg)}
     found: dict[str, list[str]] = {}
     for term in (*selection.state, *selection.observations.values()) if sensors else ():
-        for name in _entities(env, term.key):
+        for name in _entities(manager, term.key):
             if name in sensors:
                 found.setdefault(name, []).append(term.key)
     return found
 
 
-def _entities(env: Any, key: str) -> Iterable[str]:
+def _entities(manager: ObservationManager, key: str) -> Iterable[str]:
     """Yield the names of the scene's entities that an observation term is given."""
     group, _, term = key.partition("/")
-    manager = env.observation_manager
     cfg = manager._group_obs_term_cfgs[group][manager.active_terms[group].index(term)]
     defaults = {name: parameter.default for name, parameter in inspect.signature(cfg.func).parameters.items()}
     for value in {**defaults, **cfg.params}.values():

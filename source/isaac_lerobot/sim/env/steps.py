@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.recording import Selection
+from isaac_lerobot.sim.env.environment import Environment
 from isaac_lerobot.sim.env.frames import FrameReader, processed_actions, scene_tensors
 from isaac_lerobot.sim.env.stale import StaleSensors
 
@@ -36,7 +37,7 @@ class StepReader:
     """
 
     def __init__(
-        self, env: Any, frames: FrameReader, selection: Selection, sink: Sink, warn: Callable[[str], None]
+        self, env: Environment, frames: FrameReader, selection: Selection, sink: Sink, warn: Callable[[str], None]
     ) -> None:
         self._env, self._frames, self._sink, self._warn = env, frames, sink, warn
         self._stale = StaleSensors(env, selection)
