@@ -58,8 +58,10 @@ def test_record_by_hand(open_recorder, steps, tmp_path):
     operator.look()
     assert operator.status.config.state_keys == ("policy/gripper", "policy/joint_pos")
     assert operator.text("state_position.policy/gripper") == "1"
-    operator.kit.click("recorder.observation_key.policy/eef_pos")
+    assert {"policy/eef_pos", "policy/cube_pos"} <= set(operator.status.config.observation_keys), "what is suggested"
+    operator.kit.click("recorder.observation_key.policy/cube_pos")
     operator.look()
+    assert "policy/cube_pos" not in operator.status.config.observation_keys
     operator.kit.click("recorder.camera.wrist")
     operator.look()
     assert operator.status.config.cameras == ("front",)

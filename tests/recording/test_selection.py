@@ -7,7 +7,7 @@ import pytest
 from isaac_lerobot.errors import ConfigError, TaskError
 from isaac_lerobot.recording import CameraOffer, RecordingConfig, TaskOffer, TermOffer, select
 from isaac_lerobot.recording.offer import find_success_term
-from isaac_lerobot.recording.selection import feature_name
+from isaac_lerobot.recording.selection import default_keys, feature_name, select_keys
 
 OFFER = TaskOffer(
     task="Pick-v0",
@@ -144,3 +144,92 @@ def test_another_success_term_than_the_loaded_one_is_refused():
     assert select(config, replace(OFFER, success_term="placed")).state
     with pytest.raises(ConfigError, match=r"success_term is 'placed', and Pick-v0 was loaded with success\. Load it"):
         select(config, replace(OFFER, success_term="success"))
+
+
+def default(*terms, **offer):
+    """The terms of the state, and the others, that are recorded of a task where nobody chose."""
+    task = replace(OFFER, cameras=(), terms=terms, **offer)
+    keys = default_keys(task)
+    assert select_keys(keys, task).state
+    return list(keys.state), list(keys.observations)
+
+
+def test_of_a_humanoid_joint_positions_are_the_state_and_nothing_gives_the_answer_away():
+    """The terms of Isaac Lab's GR1T2 task, as far as they differ in kind."""
+    joints = tuple(f"joint_{number}" for number in range(54))
+    terms = (
+        TermOffer("policy/actions", (36,), function="last_action"),
+        TermOffer("policy/robot_joint_pos", (54,), names=joints, function="joint_pos", entity="robot"),
+        TermOffer("policy/object_pos", (3,), function="root_pos_w", entity="object"),
+        TermOffer("policy/robot_links_state", (56, 13), function="get_all_robot_link_state"),
+        TermOffer("policy/hand_joint_state", (22,), names=joints[:22], function="get_robot_joint_state"),
+        TermOffer("policy/robot_pov_cam", (16, 16, 3), "uint8", function="image_rgb", entity="robot_pov_cam"),
+    )
+    state, others = default(*terms)
+    assert state == ["policy/robot_joint_pos"]
+    assert others == ["policy/object_pos", "policy/hand_joint_state", "policy/robot_pov_cam"]
+    seen = replace(OFFER, cameras=(CameraOffer("robot_pov_cam", 16, 16),), terms=terms)
+    assert "policy/robot_pov_cam" not in default_keys(seen).observations
+
+
+def test_what_a_policy_observes_is_recorded_and_no_other_group():
+    terms = (
+        TermOffer("critic/joint_pos", (2,)),
+        TermOffer("policy/joint_vel", (2,)),
+        TermOffer("policy/joint_pos", (2,)),
+        TermOffer("subtask_terms/grasp", (1,), "bool"),
+    )
+    assert default(*terms) == (["policy/joint_pos"], ["policy/joint_vel"])
+
+
+def test_joint_positions_are_looked_for_in_other_groups_too():
+    """As Isaac Lab's lift tasks have them."""
+    terms = (
+        TermOffer("policy/target_pose", (7,), function="generated_commands"),
+        TermOffer("proprio/joint_pos", (7,), function="joint_pos", entity="robot"),
+        TermOffer("proprio/joint_vel", (7,), function="joint_vel", entity="robot"),
+        TermOffer("critic/joint_pos", (7,), function="joint_pos", entity="robot"),
+    )
+    assert default(*terms) == (["proprio/joint_pos"], ["policy/target_pose"])
+
+
+def test_of_groups_without_a_policy_the_first_of_each_name_is_recorded():
+    terms = (
+        TermOffer("arm/joint_pos", (2,)),
+        TermOffer("arm/load", (1,)),
+        TermOffer("base/load", (1,)),
+        TermOffer("base/speed", (1,)),
+    )
+    assert default(*terms) == (["arm/joint_pos"], ["arm/load", "base/speed"])
+
+
+def test_joint_positions_are_those_of_the_robots_and_none_twice():
+    def positions(term, entity, *names):
+        return TermOffer(f"policy/{term}", (len(names),), names=names, function="joint_pos_rel", entity=entity)
+
+    terms = (
+        positions("cabinet_joint_pos", "cabinet", "door"),
+        positions("left_joint_pos", "left", "j1", "j2"),
+        positions("left_gripper_pos", "left", "j2"),
+        positions("right_joint_pos", "right", "j1", "j2"),
+        TermOffer("policy/joint_pos_target", (2,), function="joint_pos_target", entity="left"),
+    )
+    state, others = default(*terms, robots=("left", "right"))
+    assert state == ["policy/left_joint_pos", "policy/right_joint_pos"]
+    assert others == ["policy/cabinet_joint_pos", "policy/left_gripper_pos", "policy/joint_pos_target"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "state"),
+    [
+        ((TermOffer("policy/pose", (3,)), TermOffer("policy/speed", (1,))), ["policy/pose", "policy/speed"]),
+        ((TermOffer("policy/joint_pos", (3,)), TermOffer("policy/state", (9,))), ["policy/state"]),
+        ((TermOffer("policy/touches", (1,), "bool"), TermOffer("policy/grid", (2, 3))), []),
+        ((TermOffer("policy/obs", (9,)),), ["policy/obs"]),
+        ((), []),
+    ],
+)
+def test_without_joint_positions_the_state_is_what_a_policy_observes(terms, state):
+    keys = default_keys(replace(OFFER, terms=terms))
+    assert list(keys.state) == state
+    assert set(keys.observations) == {term.key for term in terms} - set(state)

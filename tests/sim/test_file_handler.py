@@ -76,7 +76,7 @@ def test_loads_what_the_hdf5_handler_loads(make_env, tmp_path, num_envs):
         assert ours[name].get_next_state().keys() == episode.get_next_state().keys()
     info = json.loads((tmp_path / "dataset.lerobot" / "meta" / "info.json").read_text())
     assert info["fps"] == 30
-    assert {"observation.step", "observation.env_id", "observation.global_step", "action"} < set(info["features"])
+    assert info["features"]["observation.state"]["names"] == ["step", "env_id", "global_step"]
 
 
 def test_every_kind_of_value_comes_back(tmp_path):
@@ -109,6 +109,27 @@ def test_every_kind_of_value_comes_back(tmp_path):
     assert features["observation.state"].names == ["joint_pos.0", "joint_pos.1"]
     assert features["observation.grid"].shape == (2, 3)
     assert DatasetReader(tmp_path / "all.lerobot").fps == 50
+
+
+def test_what_is_no_feature_by_itself_is_kept_beside_and_comes_back(tmp_path):
+    """The last action, states of links, Mimic's notes and a picture of floats."""
+    more = {
+        "obs/actions": torch.arange(3.0),
+        "obs/robot_links_state": torch.rand(4, 13),
+        "obs/datagen_info/object_pose/cube": torch.eye(4),
+        "obs/rgb": torch.rand(16, 24, 3),
+    }
+    given = episode_of(**more)
+    write(tmp_path / "set", given)
+    names = set(DatasetReader(tmp_path / "set.lerobot").features)
+    assert not names & {"observation.actions", "observation.robot_links_state", "observation.cube", "observation.rgb"}
+    given.pre_export()
+    loaded = load_all(LeRobotDatasetFileHandler(), tmp_path / "set", images=True)["demo_0"]
+    for picture in ("camera_rgb", "mask"):
+        loaded.data["obs"].pop(picture), given.data["obs"].pop(picture)
+    assert_equal(loaded.data, given.data)
+    with pytest.raises(ConfigError, match=r"'obs/rgb' cannot be recorded: it is a picture of float32"):
+        write(tmp_path / "other", given, observation_keys_to_record=["policy/rgb"])
 
 
 def test_records_the_configured_keys_only(tmp_path):

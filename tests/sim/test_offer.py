@@ -4,7 +4,8 @@ import isaaclab.sim as sim_utils
 import numpy as np
 import pytest
 import torch
-from isaaclab.managers import ObservationGroupCfg, ObservationTermCfg, TerminationTermCfg
+from isaaclab.envs import mdp
+from isaaclab.managers import ObservationGroupCfg, ObservationTermCfg, SceneEntityCfg, TerminationTermCfg
 from isaaclab.sensors import CameraCfg
 from isaaclab.utils import configclass
 from isaaclab_newton.renderers import NewtonWarpRendererCfg
@@ -13,7 +14,9 @@ import isaac_lerobot
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError
+from isaac_lerobot.recording.selection import default_keys
 from isaac_lerobot.sim.env.offer import inspect_env
+from isaac_lerobot.sim.manager.cfg import LeRobotRecorderManagerCfg
 from sim import counter_task
 from sim.counter_task import TASK_ID, CounterSource
 from sim.isaac_episodes import success_term
@@ -61,6 +64,33 @@ class TimesCfg(ObservationGroupCfg):
     pair = ObservationTermCfg(func=pair)
     global_step = ObservationTermCfg(func=counter_task.global_step)
     history_length = 3
+
+
+def get_all_robot_link_state(env):
+    """As Isaac Lab's humanoids have it: pose and velocity of every link. Shape (N, links, 13)."""
+    data = env.scene["robot"].data
+    return torch.cat((data.body_link_pose_w.torch, data.body_link_vel_w.torch), dim=-1)
+
+
+@configclass
+class HumanoidCfg(ObservationGroupCfg):
+    """A policy group as Isaac Lab's humanoids have it, of the demo task's arm."""
+
+    actions = ObservationTermCfg(func=mdp.last_action)
+    robot_joint_pos = ObservationTermCfg(func=mdp.joint_pos)
+    robot_links_state = ObservationTermCfg(func=get_all_robot_link_state)
+    front = ObservationTermCfg(func=mdp.image_rgb, params={"sensor_cfg": SceneEntityCfg("front"), "normalize": False})
+    cube_pos = ObservationTermCfg(func=mdp.root_pos_w, params={"asset_cfg": SceneEntityCfg("cube")})
+    concatenate_terms = False
+
+
+@configclass
+class PastCfg(ObservationGroupCfg):
+    """Joint positions of two steps."""
+
+    joint_pos = ObservationTermCfg(func=mdp.joint_pos)
+    history_length = 2
+    concatenate_terms = False
 
 
 @configclass
@@ -152,13 +182,15 @@ def test_cameras_without_a_colour_picture_are_left_out_and_refused(make_env, tmp
 
 
 def test_the_demo_tasks_terms_say_what_they_are_about(make_env):
-    env = make_env(DEMO_TASK)
+    env = make_env(DEMO_TASK, **{"observations.past": PastCfg()})
     env.reset()
     offer = inspect_env(env, DEMO_TASK)
-    joints = next(term for term in offer.terms if term.term == "joint_pos")
+    joints = next(term for term in offer.terms if term.key == "policy/joint_pos")
     assert (joints.function, joints.entity) == ("joint_pos", "robot")
     assert joints.names == tuple(env.scene["robot"].joint_names)
     assert offer.robots == ("robot",)
+    past = next(term for term in offer.terms if term.key == "past/joint_pos")
+    assert past.names == tuple(f"{name}.{time}" for time in ("t-1", "t") for name in joints.names)
 
 
 @pytest.mark.parametrize(("asked", "judged"), [(None, "task_success"), ("placed", "placed")])
@@ -168,3 +200,20 @@ def test_a_success_term_of_another_name_judges_the_scripts_episodes(make_env, tm
     env = make_env(TASK_ID, **terms)
     dataset = record(env, tmp_path / "judged", steps=9, state_keys=["policy/step"], success_term=asked)
     assert [(episode.length, episode.success) for episode in dataset] == [(7, True), (2, None)]
+
+
+def test_where_nobody_chose_a_robots_joints_are_the_state_and_the_last_action_is_left_out(make_env, tmp_path):
+    """The panel and the command line take it from the offer, a recorder manager and its file handler by themselves."""
+    recorders = LeRobotRecorderManagerCfg(dataset_export_dir_path=str(tmp_path), export_in_close=True)
+    env = make_env(DEMO_TASK, recorders=recorders, **{"observations.policy": HumanoidCfg()})
+    env.reset()
+    keys = default_keys(inspect_env(env, DEMO_TASK))
+    assert (keys.state, keys.observations) == (("policy/robot_joint_pos",), ("policy/cube_pos",))
+    joints = env.scene["robot"].joint_names
+    env.step(torch.zeros(1, env.action_manager.total_action_dim))
+    env.close()
+    features = DatasetReader(tmp_path / "dataset.lerobot").features
+    assert features["observation.state"].names == [f"robot_joint_pos.{joint}" for joint in joints]
+    own = {name for name in features if name.startswith("observation")}
+    cameras = {"observation.images.front", "observation.images.wrist"}
+    assert own == {"observation.state", "observation.cube_pos", *cameras}

@@ -103,7 +103,7 @@ def test_observations_that_are_one_vector_become_the_state(tmp_path, run):
 
 
 def test_grouped_observations_and_pictures_elsewhere(tmp_path, run):
-    """Groups under ``obs``, equal terms in two of them, grey and RGBA pictures, pictures beside ``obs``."""
+    """Groups under ``obs``, grey and RGBA pictures, pictures beside ``obs`` and of one name in two groups."""
     rgba = np.stack([picture(1, row) for row in range(7)])
     rgba = np.concatenate([rgba, np.full((7, HEIGHT, WIDTH, 1), 255, np.uint8)], axis=-1)
     grey = np.stack([picture(2, row, channels=1) for row in range(7)])
@@ -111,18 +111,19 @@ def test_grouped_observations_and_pictures_elsewhere(tmp_path, run):
         "actions": np.zeros((7, 2), np.float32),
         "obs": {
             "policy": {"joint_pos": np.ones((7, 3), np.float32), "force": np.ones((7, 2), np.float32)},
-            "critic": {"force": np.full((7, 4), 2, np.float64), "front": rgba},
+            "critic": {"force": np.full((7, 4), 2, np.float64), "front": rgba, "side": rgba},
         },
-        "camera_obs": {"robot_pov": grey},
+        "camera_obs": {"robot_pov": grey, "side": grey},
     }
     assert run("convert", write_file(tmp_path / "in.hdf5", [expected]), tmp_path / "out")[0] == 0
     reader = DatasetReader(tmp_path / "out")
     names = {name for name in reader.features if name.startswith("observation")}
     assert names == {
         "observation.state",
-        "observation.policy.force",
-        "observation.critic.force",
+        "observation.force",
         "observation.images.front",
+        "observation.images.critic.side",
+        "observation.images.camera_obs.side",
         "observation.images.robot_pov",
     }
     seen = np.stack(list(reader.episode(0).images("observation.images.robot_pov")))

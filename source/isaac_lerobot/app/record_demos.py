@@ -13,6 +13,7 @@ from isaac_lerobot.app.options import recording_config
 from isaac_lerobot.app.record import add_record_options, record
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording import RecordingConfig, Status, TaskOffer
+from isaac_lerobot.recording.selection import default_keys
 
 DEFAULTS: dict[str, Any] = {"dataset": Path("./datasets/dataset.hdf5"), "step_hz": 30, "export": "succeeded"}
 """What Isaac Lab's script does where nothing is said, and ``record`` does otherwise."""
@@ -36,25 +37,21 @@ def run_record_demos(args: argparse.Namespace) -> int:
     config = recording_config(args, presets_folder(), DEFAULTS)
     assert config.dataset is not None
     if args.lerobot_format:
-        return record(config.changed({"dataset": dataset_path(config.dataset, ".lerobot")}), args, default_keys)
+        return record(config.changed({"dataset": dataset_path(config.dataset, ".lerobot")}), args, chosen_keys)
     check_installed(["h5py"], "Recording to HDF5")
     file = dataset_path(config.dataset, ".hdf5")
     if file.exists() and not config.overwrite:
         raise ConfigError(f"{file} exists already. Choose another --dataset_file, or give --overwrite to replace it.")
     config = config.changed({"dataset": dataset_path(config.dataset, ".lerobot")})
-    return record(config, args, default_keys, lambda status: _make_hdf5(status, file))
+    return record(config, args, chosen_keys, lambda status: _make_hdf5(status, file))
 
 
-def default_keys(config: RecordingConfig, offer: TaskOffer) -> Mapping[str, Any]:
-    """Return changes of the configuration: everything of the policy group, where nobody has named keys."""
+def chosen_keys(config: RecordingConfig, offer: TaskOffer) -> Mapping[str, Any]:
+    """Return changes of the configuration: what is recorded where nobody has named keys."""
     if config.state_keys or config.observation_keys:
         return {}
-    vectors = [term.key for term in offer.terms if not term.is_image]
-    vectors = [key for key in vectors if key.startswith("policy/")] or vectors
-    state = [key for key in offer.suggested_state_keys if key in vectors]
-    if not state:
-        return {"state_keys": tuple(vectors)}
-    return {"state_keys": tuple(state), "observation_keys": tuple(key for key in vectors if key not in state)}
+    keys = default_keys(offer)
+    return {"state_keys": keys.state, "observation_keys": keys.observations}
 
 
 def dataset_path(path: Path, suffix: str) -> Path:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from isaac_lerobot.episode_data.layout import ACTIONS, OBSERVATIONS, EpisodeLayout, Part, is_observation, path_of_key
 from isaac_lerobot.errors import ConfigError, nearest
-from isaac_lerobot.recording.selection import ACTION, STATE, feature_name
+from isaac_lerobot.recording.selection import ACTION, STATE, default_terms, feature_name
 
-_STATE_TERMS = ("joint_pos", "joint_positions")
 _NOTES = ("datagen_info", "subtask_terms")
 _NO_PICTURES = "next_obs"
 
@@ -24,8 +23,8 @@ class Choice:
 
     Attributes:
         state_keys: Observations concatenated, in this order, into ``observation.state``.
-        observation_keys: Observations that become features of their own. If neither is named, all are taken that a
-            policy may be trained on: Isaac Lab Mimic's notes are not.
+        observation_keys: Observations that become features of their own. If neither is named, see
+            :func:`.default_terms`.
         cameras: Pictures that become videos; None: all.
         options: What a user calls the two lists of keys, for messages.
     """
@@ -92,12 +91,10 @@ def _is_note(path: str) -> bool:
 
 
 def _usual(observations: list[Part]) -> tuple[list[Part], list[Part]]:
-    """Return the state and the other observations where nobody chose: the whole group or the joint positions."""
-    parts = [part for part in observations if not (part.is_picture or part.obstacle or _is_note(part.path))]
-    state = [part for part in parts if part.path == OBSERVATIONS]
-    if not state and not any(_words(part)[-1] == "state" for part in parts):
-        state = [part for part in parts if _words(part)[-1] in _STATE_TERMS][:1]
-    return state, [part for part in parts if part not in state]
+    """Return the state and the other vectors where nobody chose."""
+    by_term = {part.term: part for part in observations if not (part.is_picture or part.obstacle)}
+    state, others = default_terms(list(by_term))
+    return [by_term[term] for term in state], [by_term[term] for term in others]
 
 
 def _chosen(keys: Sequence[str], offered: Sequence[Part], option: str) -> list[Part]:

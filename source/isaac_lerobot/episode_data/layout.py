@@ -16,17 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset import DatasetReader, RecordedEpisode
-from isaac_lerobot.episode_data.tensors import as_numpy, to_torch
+from isaac_lerobot.episode_data.tensors import as_numpy, three_channels, to_torch
 from isaac_lerobot.errors import FeatureError
 from isaac_lerobot.recording import Selection, TermOffer
-from isaac_lerobot.recording.selection import ACTION, STATE
+from isaac_lerobot.recording.selection import ACTION, MAIN_GROUP, STATE, definition, state_definition
 
 LAYOUT = "episode_data"
 """Name under which a layout is kept with a dataset."""
 
 ACTIONS = "actions"
 OBSERVATIONS = "obs"
-_MAIN_GROUP = "policy"
 _IMAGES = "observation.images."
 _BOOKKEEPING = {"timestamp", "frame_index", "episode_index", "index", "task_index"}
 
@@ -48,12 +47,21 @@ class Part:
     @property
     def is_picture(self) -> bool:
         """Whether this is a picture; see :attr:`.TermOffer.is_image`."""
-        return TermOffer(self.path, self.shape, self.dtype).is_image
+        return self.term.is_image
 
     @property
     def obstacle(self) -> str:
         """Why it cannot be a feature, as the end of a sentence; empty where it can. See :attr:`.TermOffer.obstacle`."""
-        return TermOffer(self.path, self.shape, self.dtype).obstacle
+        return self.term.obstacle
+
+    @property
+    def term(self) -> TermOffer:
+        """The observation term that it is: its group, and its name without whatever is between."""
+        words = self.path.split("/")
+        if words[0] == OBSERVATIONS and len(words) > 1:
+            words = words[1:]
+        group = words[0] if len(words) > 1 else MAIN_GROUP
+        return TermOffer(f"{group}/{words[-1]}", self.shape or (1,), self.dtype)
 
 
 class EpisodeLayout:
@@ -169,24 +177,15 @@ class EpisodeLayout:
         return values
 
     def _feature(self, name: str) -> dict[str, Any]:
-        some = self.parts[name]
-        first = some[0]
-        if first.is_picture:
-            return {"dtype": "video", "shape": (*first.shape[:2], 3), "names": ["height", "width", "channels"]}
-        if name in (STATE, ACTION):
-            names = [element for part in some for element in _element_names(part)]
-            dtype = "float32" if name == STATE else first.dtype
-            return {"dtype": dtype, "shape": (len(names),), "names": names}
-        vector = len(first.shape) < 2
-        names_of_vector = _element_names(first) if vector else None
-        return {"dtype": first.dtype, "shape": first.shape or (1,), "names": names_of_vector}
+        terms = [part.term for part in self.parts[name]]
+        return state_definition(terms) if name == STATE else definition(terms[0])
 
     def _column(self, name: str, values: Mapping[str, Any]) -> Any:
         """Return a feature's values, indexable by step."""
         some = self.parts[name]
         if some[0].is_picture:
             # Left where they are: the writer takes one picture at a time, from the GPU as well.
-            return _rgb(values[some[0].path])
+            return _pictures(values[some[0].path])
         arrays = [as_numpy(values[part.path]) for part in some]
         if name in (STATE, ACTION):
             flat_arrays = [array.reshape(len(array), -1) for array in arrays]
@@ -199,18 +198,12 @@ class EpisodeLayout:
 def path_of_key(key: str) -> str:
     """Return where Isaac Lab's own recorder terms put an observation: those of the policy group stand first."""
     group, _, term = key.partition("/")
-    return f"{OBSERVATIONS}/{term}" if group == _MAIN_GROUP else f"{OBSERVATIONS}/{key}"
+    return f"{OBSERVATIONS}/{term}" if group == MAIN_GROUP else f"{OBSERVATIONS}/{key}"
 
 
 def is_observation(path: str) -> bool:
     """Whether a value of ``EpisodeData`` is an observation."""
     return path == OBSERVATIONS or path.startswith(f"{OBSERVATIONS}/")
-
-
-def _element_names(part: Part) -> list[str]:
-    term = part.path.rsplit("/", 1)[-1]
-    size = math.prod(part.shape)
-    return [term] if size == 1 else [f"{term}.{index}" for index in range(size)]
 
 
 def _terms(names: Any, size: int) -> dict[str, int]:
@@ -228,12 +221,9 @@ def _terms(names: Any, size: int) -> dict[str, int]:
     return terms
 
 
-def _rgb(pictures: Any) -> Any:
+def _pictures(pictures: Any) -> Any:
     if not isinstance(pictures, np.ndarray):
         pictures = to_torch(pictures)
         if pictures.device.type == "cpu":
             pictures = pictures.numpy()
-    if pictures.shape[-1] == 1:
-        repeated = (*pictures.shape[:-1], 3)
-        return np.broadcast_to(pictures, repeated) if isinstance(pictures, np.ndarray) else pictures.expand(repeated)
-    return pictures[..., :3]
+    return three_channels(pictures)

@@ -32,6 +32,21 @@ def as_numpy(value: Any) -> NDArray[Any]:
     return array
 
 
+def three_channels(pictures: Any) -> Any:
+    """Make pictures RGB: repeat a single channel, leave the alpha channel out.
+
+    Args:
+        pictures: numpy array or ``torch.Tensor`` of shape ``(…, H, W, 1, 3 or 4)``.
+
+    Returns:
+        A view of the same kind, shape ``(…, H, W, 3)``.
+    """
+    if pictures.shape[-1] != 1:
+        return pictures[..., :3]
+    shape = (*pictures.shape[:-1], 3)
+    return np.broadcast_to(pictures, shape) if isinstance(pictures, np.ndarray) else pictures.expand(shape)
+
+
 def flat(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tensors of a tree by their path, ``"states/articulation/robot/joint_position"``."""
     values: dict[str, Any] = {}

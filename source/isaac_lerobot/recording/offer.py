@@ -5,6 +5,7 @@ Plain data. The simulation floor fills it in, the panel shows it, :mod:`.selecti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -166,12 +167,6 @@ class TaskOffer:
         """Whether the task judges success itself."""
         return self.success_term is not None
 
-    @property
-    def suggested_state_keys(self) -> tuple[str, ...]:
-        """The robot's own joint positions, where the task offers them under Isaac Lab's usual name."""
-        vectors = [term for term in self.terms if not term.is_image]
-        return tuple(term.key for term in vectors if term.term in ("joint_pos", "joint_positions"))[:1]
-
 
 def find_success_term(task: str, terminations: Iterable[str], asked: str | None = None) -> str | None:
     """Return the name of the termination term that means success.
@@ -195,3 +190,12 @@ def find_success_term(task: str, terminations: Iterable[str], asked: str | None 
         hint = f"Did you mean {' or '.join(map(repr, candidates))}?" if candidates else nearest(asked, names)
         raise TaskError(f"success_term: {task} has no termination term '{asked}'. {hint}")
     return asked
+
+
+def whole_fps(step_s: float) -> int | None:
+    """Return the frames per second of steps that last ``step_s`` seconds, None where they are no whole number.
+
+    A LeRobot dataset's fps is an integer.
+    """
+    fps = round(1.0 / step_s) if step_s > 0 else 0
+    return fps if fps >= 1 and math.isclose(fps * step_s, 1.0, rel_tol=1e-6) else None

@@ -6,7 +6,8 @@ observation key ``group/term`` as ``observation.<term>``; cameras and picture te
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,15 @@ from isaac_lerobot.recording.offer import CameraOffer, TaskOffer, TermOffer
 
 ACTION = "action"
 STATE = "observation.state"
+
+MAIN_GROUP = "policy"
+"""The group of what a policy observes, as Isaac Lab's tasks call it."""
+
+_JOINT_POSITIONS = ("joint_pos", "joint_positions", "robot_joint_pos")
+"""What Isaac Lab's tasks call the terms that hold the robot's joint positions."""
+_NO_POSITIONS = re.compile("target|error|desired|command|_cos|_sin")
+_ACTIONS = re.compile(r"(\w+_)?actions?")
+_LINK_STATES = re.compile(r"links?_(state|pose|vel)")
 
 
 def feature_name(term: str, *, is_picture: bool) -> str:
@@ -155,15 +165,68 @@ def select_keys(keys: Keys, offer: TaskOffer) -> Selection:
 
     features: dict[str, dict[str, Any]] = {}
     if state:
-        features[STATE] = _vector("float32", [name for term in state for name in element_names(term)])
-    for name, term in observations.items():
-        features[name] = {"dtype": term.dtype, "shape": term.shape, "names": _names_or_none(term)}
+        features[STATE] = state_definition(state)
+    features |= {name: definition(term) for name, term in observations.items()}
     features[ACTION] = _vector("float32", list(offer.action_names))
-    for name, term in pictures.items():
-        features[name] = _picture(term.shape[0], term.shape[1])
+    features |= {name: definition(term) for name, term in pictures.items()}
     for name, camera in cameras.items():
         features[name] = _picture(camera.height, camera.width)
     return Selection(features, state, observations, pictures, cameras)
+
+
+def default_keys(offer: TaskOffer) -> Keys:
+    """Return what is recorded of a task where nobody chose: see :func:`default_terms`, and all cameras.
+
+    Of two terms that would get the same feature name, the first.
+    """
+    cameras = [camera.name for camera in offer.cameras]
+    state, others = default_terms(offer.terms, cameras=cameras, robots=offer.robots)
+    by_feature: dict[str, str] = {}
+    for term in others:
+        by_feature.setdefault(feature_name(term.term, is_picture=term.is_image), term.key)
+    return Keys(tuple(term.key for term in state), tuple(by_feature.values()), None)
+
+
+def default_terms(
+    terms: Sequence[TermOffer], *, cameras: Collection[str] = (), robots: Collection[str] = ()
+) -> tuple[list[TermOffer], list[TermOffer]]:
+    """Return what is recorded where nobody chose: the terms of the state, and those that become features of their own.
+
+    The state is the term ``state`` of what a policy observes (:data:`MAIN_GROUP`, or all groups where there is none),
+    else the robot's joint positions, of that group if it has them, else every vector of floats. The other numbers that
+    a policy observes become features of their own, but for the last action, which would give the answer away, and the
+    states of all links, which no robot measures. So do all pictures but those that a recorded camera makes.
+
+    Args:
+        terms: The terms there are.
+        cameras: The scene's cameras, which are recorded anyway.
+        robots: The articulations that are robots, where that is known.
+    """
+    vectors = [term for term in terms if not (term.is_image or _is_last_action(term) or _is_of_links(term))]
+    observed = [term for term in vectors if term.group == MAIN_GROUP]
+    if all(term.group != MAIN_GROUP for term in terms):
+        observed = vectors
+    pictures = [term for term in terms if term.is_image and term.entity not in cameras and term.term not in cameras]
+    state = (
+        [term for term in observed if term.term == "state"][:1]
+        or _joint_positions(observed, robots)
+        or _joint_positions(vectors, robots)
+        or [term for term in observed if term.dtype.startswith("float") and len(term.shape) == 1]
+    )
+    return state, [term for term in observed if term not in state] + pictures
+
+
+def state_definition(terms: Sequence[TermOffer]) -> dict[str, Any]:
+    """Return the definition of ``observation.state`` made of these terms."""
+    return _vector("float32", [name for term in terms for name in element_names(term)])
+
+
+def definition(term: TermOffer) -> dict[str, Any]:
+    """Return the definition of the feature that a term becomes by itself."""
+    if term.is_image:
+        return _picture(term.shape[0], term.shape[1])
+    names = element_names(term) if len(term.shape) == 1 else None
+    return {"dtype": term.dtype, "shape": term.shape, "names": names}
 
 
 def element_names(term: TermOffer) -> list[str]:
@@ -172,6 +235,35 @@ def element_names(term: TermOffer) -> list[str]:
         return [f"{term.term}.{name}" for name in term.names]
     size = _size(term.shape)
     return [term.term] if size == 1 else [f"{term.term}.{i}" for i in range(size)]
+
+
+def _joint_positions(vectors: Sequence[TermOffer], robots: Collection[str]) -> list[TermOffer]:
+    """Return the terms of one group that hold joint positions, each adding joints that those before do not have."""
+    chosen: list[TermOffer] = []
+    joints: set[tuple[str, str]] = set()
+    for term in vectors:
+        if not _is_joint_positions(term, robots) or (chosen and term.group != chosen[0].group):
+            continue
+        own = {(term.entity, name) for name in term.names or ()}
+        if not chosen or not own <= joints:
+            chosen.append(term)
+            joints |= own
+    return chosen
+
+
+def _is_joint_positions(term: TermOffer, robots: Collection[str]) -> bool:
+    if robots and term.entity and term.entity not in robots:
+        return False
+    by_function = "joint_pos" in term.function and not _NO_POSITIONS.search(term.function)
+    return by_function or term.term in _JOINT_POSITIONS
+
+
+def _is_last_action(term: TermOffer) -> bool:
+    return "last_action" in term.function or (not term.function and _ACTIONS.fullmatch(term.term) is not None)
+
+
+def _is_of_links(term: TermOffer) -> bool:
+    return _LINK_STATES.search(term.function or term.term) is not None
 
 
 def _refuse_left_out(keys: Keys, offer: TaskOffer) -> None:
@@ -200,10 +292,6 @@ def _vector(dtype: str, names: list[str]) -> dict[str, Any]:
 
 def _picture(height: int, width: int) -> dict[str, Any]:
     return {"dtype": "video", "shape": (height, width, 3), "names": list(_PICTURE_NAMES)}
-
-
-def _names_or_none(term: TermOffer) -> list[str] | None:
-    return element_names(term) if len(term.shape) == 1 else None
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from isaac_lerobot.dataset.format.sidecar import read_attributes
 from isaac_lerobot.episode_data.choice import Choice, lay_out
 from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout, Part
 from isaac_lerobot.errors import ConfigError, DatasetError
+from isaac_lerobot.recording.offer import whole_fps
 from isaac_lerobot.tools.demo_blocks import DemoName
 from isaac_lerobot.tools.demo_file import ACTIONS, Demo, DemoFile
 
@@ -200,8 +200,8 @@ def _file_fps(file: DemoFile) -> int:
         step = float(arguments["dt"]) * float(arguments["decimation"])  # type: ignore[index]
     except (TypeError, KeyError, ValueError):
         raise ConfigError(f"{file.path} does not say how many frames it has per second. Give --fps.") from None
-    fps = round(1.0 / step) if step > 0 else 0
-    if fps < 1 or not math.isclose(fps * step, 1.0, rel_tol=1e-6):
+    fps = whole_fps(step)
+    if fps is None:
         raise ConfigError(
             f"{file.path}: its environment steps every {step:.6g} s, which is no whole number of frames per second, "
             "and a LeRobot dataset needs one. Give --fps to choose one."

@@ -16,6 +16,7 @@ from isaac_lerobot.kit.panel.keys import WindowKeys
 from isaac_lerobot.kit.panel.task_picker import TaskPicker
 from isaac_lerobot.kit.panel.view import View, view
 from isaac_lerobot.recording import Configure, Session, SessionState, TaskOffer
+from isaac_lerobot.recording.selection import default_keys
 
 TITLE = "LeRobot Recorder"
 REFRESH_PERIOD = 0.1
@@ -111,6 +112,5 @@ class Panel:
         """Choose what a person would, where nobody chose yet."""
         config = self._session.config
         if offer is not None and not config.state_keys and not config.observation_keys:
-            suggested = offer.suggested_state_keys
-            if suggested:
-                self._session.post(Configure({"state_keys": suggested}))
+            keys = default_keys(offer)
+            self._session.post(Configure({"state_keys": keys.state, "observation_keys": keys.observations}))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.episode_data.tensors import as_numpy, flat, to_torch
+from isaac_lerobot.episode_data.tensors import as_numpy, flat, three_channels, to_torch
 from isaac_lerobot.recording import Selection
 from isaac_lerobot.recording.selection import ACTION, STATE
 from isaac_lerobot.sim.env.environment import ActionManager, DirectEnvironment, Environment, ManagerBasedEnvironment
@@ -51,9 +51,9 @@ class FrameReader:
         for name, (read, shape) in self._columns.items():
             batch[name] = read(observation).reshape(num_envs, *shape)
         for name, read in self._pictures.items():
-            batch[name] = _three_channels(read(observation))
+            batch[name] = three_channels(read(observation))
         for name, sensor in self._cameras.items():
-            batch[name] = _three_channels(colour_output(sensor))
+            batch[name] = three_channels(colour_output(sensor))
         return batch
 
     def action(self) -> Any:
@@ -119,13 +119,6 @@ def processed_actions(env: Environment) -> Any | None:
     if not terms:
         return None
     return torch.cat([to_torch(term.processed_actions) for term in terms], dim=-1)
-
-
-def _three_channels(picture: Any) -> Any:
-    """Make (N, H, W, C) pictures RGB: drop an alpha channel, repeat a single one."""
-    if picture.shape[-1] == 1:
-        return picture.expand(*picture.shape[:-1], 3)
-    return picture[..., :3]
 
 
 def _term_reader(env: ManagerBasedEnvironment, key: str) -> Callable[[Any], Any]:

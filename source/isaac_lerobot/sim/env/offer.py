@@ -10,7 +10,7 @@ from typing import Any
 from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.errors import TaskError
 from isaac_lerobot.recording import CameraOffer, DeviceOffer, LeftOut, TaskOffer, TermOffer
-from isaac_lerobot.recording.offer import find_success_term
+from isaac_lerobot.recording.offer import find_success_term, whole_fps
 from isaac_lerobot.sim.env.environment import DirectEnvironment, Environment, ManagerBasedEnvironment
 
 COLOUR_OUTPUTS = ("rgb", "rgba")
@@ -77,11 +77,12 @@ def frames_per_second(step_dt: float) -> int:
     Raises:
         TaskError: It is not.
     """
-    fps = round(1.0 / step_dt)
-    if fps < 1 or not math.isclose(fps * step_dt, 1.0, rel_tol=1e-6):
+    fps = whole_fps(step_dt)
+    if fps is None:
+        nearest_dt = 1.0 / max(round(1.0 / step_dt), 1)
         raise TaskError(
             f"The task steps every {step_dt:.6g} s, which is {1.0 / step_dt:.6g} frames per second; a LeRobot dataset "
-            f"needs a whole number. Set sim.dt to {1.0 / max(fps, 1):.6g} / decimation s in the task's configuration."
+            f"needs a whole number. Set sim.dt to {nearest_dt:.6g} / decimation s in the task's configuration."
         )
     return fps
 
@@ -152,13 +153,13 @@ def _terms(env: ManagerBasedEnvironment, observations: Mapping[str, Any]) -> Ite
         for term, shape, cfg in zip(terms, shapes, cfgs, strict=True):
             observation = observations[group]
             values = to_torch(observation[term] if isinstance(observation, Mapping) else observation)
-            names = _joint_names(env, cfg)
+            names = _with_history(_joint_names(env, cfg) or (), cfg.history_length)
             yield TermOffer(
                 f"{group}/{term}",
                 # Isaac Lab gives the shape of one number per environment as ().
                 tuple(shape) or (1,),
                 _dtype(values),
-                names=names if names is not None and len(names) == math.prod(shape) else None,
+                names=names if len(names) == math.prod(shape) else None,
                 function=_function(cfg),
                 entity=_entity(cfg),
             )
@@ -215,6 +216,13 @@ def _joint_names(env: ManagerBasedEnvironment, cfg: Any) -> tuple[str, ...] | No
         return tuple(articulation.find_joints(patterns)[1])
     names, chosen = tuple(articulation.joint_names), asset_cfg.joint_ids
     return names[chosen] if isinstance(chosen, slice) else tuple(names[joint] for joint in chosen)
+
+
+def _with_history(names: tuple[str, ...], steps: int) -> tuple[str, ...]:
+    """Return a name per element of values of several steps, the oldest first: ``joint.t-1``, …, ``joint.t``."""
+    if not steps:
+        return names
+    return tuple(f"{name}.t{f'-{back}' if back else ''}" for back in range(steps - 1, -1, -1) for name in names)
 
 
 def _action_names(env: ManagerBasedEnvironment) -> Iterable[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from isaac_lerobot.episode_data.layout import EpisodeLayout
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording import Selection, TaskOffer
 from isaac_lerobot.recording.opening import DatasetSchema
-from isaac_lerobot.recording.selection import Keys, select_keys
+from isaac_lerobot.recording.selection import Keys, default_keys, select_keys
 from isaac_lerobot.sim.env.frames import FrameReader, scene_state, scene_tensors
 from isaac_lerobot.sim.env.hooks import listed
 from isaac_lerobot.sim.env.offer import inspect_env
@@ -28,8 +29,6 @@ from isaac_lerobot.sim.manager.keys import OPTIONS, check_keys
 from isaac_lerobot.sim.manager.streamed import STREAMED, StreamedEpisode, StreamedEpisodes
 
 logger = logging.getLogger(__name__)
-
-_MAIN_GROUP = "policy"
 
 
 class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
@@ -143,7 +142,7 @@ class LeRobotRecorderCfg(RecorderTermCfg):  # type: ignore[misc]
 
     observation_keys_to_record: list[str] | None = None
     """Observations (``group/term``) recorded as ``observation.<term>``, pictures as ``observation.images.<term>``.
-    None, as is ``state_observation_keys``: everything in the policy group."""
+    None, as is ``state_observation_keys``: what the policy observes, see :func:`.default_terms`."""
 
     state_observation_keys: list[str] | None = None
     """Observations concatenated, in this order, into ``observation.state``."""
@@ -170,19 +169,10 @@ def _select(cfg: LeRobotRecorderCfg, offer: TaskOffer) -> Selection:
     Raises:
         IsaacLeRobotError: A key or a camera that it does not have, or two sources for one feature.
     """
-    state, observations = cfg.state_observation_keys, cfg.observation_keys_to_record
+    state, observations, cameras = cfg.state_observation_keys, cfg.observation_keys_to_record, cfg.cameras
     if state is None and observations is None:
-        state, observations = _everything(offer)
+        return select_keys(replace(default_keys(offer), cameras=cameras, options=OPTIONS), offer)
     pictures = {term.key for term in offer.terms if term.is_image}
-    cameras = cfg.cameras
     if cameras is None and pictures.intersection(observations or ()):
         cameras = []
     return select_keys(Keys(state or (), observations or (), cameras, OPTIONS), offer)
-
-
-def _everything(offer: TaskOffer) -> tuple[list[str], list[str]]:
-    """Return the state keys and the other keys of the policy group (of all groups, where there is none)."""
-    terms = [term for term in offer.terms if term.key.startswith(f"{_MAIN_GROUP}/")] or list(offer.terms)
-    keys = [term.key for term in terms]
-    state = [key for key in offer.suggested_state_keys if key in keys]
-    return state, [key for key in keys if key not in state]
