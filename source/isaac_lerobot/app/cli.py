@@ -14,6 +14,7 @@ from isaac_lerobot.app.exit_codes import INTERRUPTED
 from isaac_lerobot.errors import IsaacLeRobotError
 
 _COMMANDS = {
+    "panel": ("Open Isaac Lab's app with the recorder's panel in it.", "panel:add_panel_options"),
     "record": ("Record episodes of a task without the panel.", "record:add_record_options"),
     "record-demos": (
         "Record as Isaac Lab's record_demos.py does, with its flags.",

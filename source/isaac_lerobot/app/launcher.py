@@ -127,13 +127,35 @@ def _choices(task: str) -> str:
     return f" Or choose another of what the task offers: {', '.join(presets)}." if presets else ""
 
 
-def run_launched(env_cfg: Any, args: argparse.Namespace, config: RecordingConfig, body: Callable[[], int]) -> int:
-    """Call ``body`` while the simulation that a configuration needs is running; return its exit code.
+def require_isaac_sim(what: str) -> None:
+    """Make sure that Isaac Lab is here, and that it can start Isaac Sim.
+
+    Args:
+        what: What needs it, as the beginning of a sentence.
+
+    Raises:
+        ConfigError: One of them is not installed; says what to do.
+    """
+    require_isaac_lab()
+    if not _kit_is_there():
+        raise ConfigError(
+            f"{what} needs Isaac Sim, which is not installed in full in this Python ({sys.executable}). Install it as "
+            f"{INSTALLATION} says."
+        )
+
+
+def run_launched(env_cfg: Any, arguments: dict[str, Any], body: Callable[[], int]) -> int:
+    """Call ``body`` while what a configuration needs is running; return its exit code.
 
     Closing Kit may end the process. Errors are therefore printed, and the exit code is handed on, before that.
+
+    Args:
+        env_cfg: The environment's configuration, or None for Kit alone.
+        arguments: Values of the launcher flags by their names.
+        body: What to do.
     """
     try:
-        with launch_with(args, config)(env_cfg):
+        with launched(env_cfg, arguments):
             try:
                 code = body()
             except IsaacLeRobotError as error:

@@ -69,8 +69,9 @@ def run_replay(args: argparse.Namespace) -> int:
     env_cfg = load_env_cfg(config)
     # A replay records nothing, whatever the task's configuration says.
     env_cfg.recorders = {}
-    check_runtime(env_cfg, config.task, launcher_arguments(args, config, env_cfg))
-    return run_launched(env_cfg, args, config, lambda: _play_all(args, dataset, episodes, config.task, env_cfg))
+    arguments = launcher_arguments(args, config, env_cfg)
+    check_runtime(env_cfg, config.task, arguments)
+    return run_launched(env_cfg, arguments, lambda: _play_all(args, dataset, episodes, config.task, env_cfg))
 
 
 def matches(report: ReplayReport, tolerance: float) -> bool:

@@ -330,7 +330,7 @@ class Session:
             self._say(str(error), Severity.ERROR)
         else:
             self.state = SessionState.READY
-            self._say("Loaded. Choose what to record, then press Record.")
+            self._say(f"{self.config.task} is loaded.")
 
     def _close_task(self, host: Host) -> None:
         if self._completes_first(CloseTask()):

@@ -101,8 +101,6 @@ class GuestDriver(Driver):
         self._settings.prepare()
         from isaaclab.app import launch_simulation
 
-        # Isaac Lab's own window would offer a reset that ends the running episode as a failure.
-        env_cfg.ui_window_class_type = None
         arguments: dict[str, Any] = {"require_kit": True} if host_app.has_extension("omni.usd") else {}
         if host_app.shows_viewport():
             arguments["visualizer"] = ["kit"]  # without one nothing in the viewport moves

@@ -146,6 +146,8 @@ class Driver:
             TaskError: It cannot be built, or is of a kind that cannot be driven.
         """
         env_cfg = load_env_cfg(config)
+        # Isaac Lab's own window would offer a reset that ends the running episode as a failure.
+        env_cfg.ui_window_class_type = None
         _refuse_second_simulation()
         try:
             self._launched.enter_context(self._launch(env_cfg))

@@ -7,6 +7,7 @@ within a frame its state stands. No time passes on it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -29,13 +30,33 @@ class TimelineEventType(IntEnum):
     STOP = 2
 
 
+class TimelineEventStream:
+    """The older way to hear of a timeline, for who subscribes to one kind of event."""
+
+    def __init__(self) -> None:
+        self._listeners: list[tuple[int, Callable[[Any], object]]] = []
+
+    def create_subscription_to_pop_by_type(self, event_type: int, listener: Callable[[Any], object]) -> object:
+        self._listeners.append((event_type, listener))
+        return self._listeners[-1]
+
+    def pop(self, event_type: int) -> None:
+        for wanted, listener in self._listeners:
+            if wanted == event_type:
+                listener(None)
+
+
 class Timeline:
     """The app's timeline."""
 
     def __init__(self) -> None:
+        self._stream = TimelineEventStream()
         self._state = TimelineEventType.STOP
         self._wanted: list[TimelineEventType] = []
         self._auto_update = True
+
+    def get_timeline_event_stream(self) -> TimelineEventStream:
+        return self._stream
 
     def is_playing(self) -> bool:
         return self._state is TimelineEventType.PLAY
@@ -60,6 +81,7 @@ class Timeline:
             self._state = state
             event = (GLOBAL_EVENT_PLAY, GLOBAL_EVENT_PAUSE, GLOBAL_EVENT_STOP)[state]
             carb.eventdispatcher.get_eventdispatcher().dispatch_event(event, payload={})
+            self._stream.pop(state)
 
     def is_auto_updating(self) -> bool:
         return self._auto_update
