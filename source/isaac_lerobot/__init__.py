@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Attachment",
     "LeRobotDatasetFileHandler",
+    "LeRobotRecorderCfg",
     "LeRobotRecorderManagerCfg",
     "RecordingConfig",
     "attach",
@@ -26,6 +27,7 @@ __all__ = [
 _MODULES = {
     "Attachment": "sim.attach.attachment",
     "LeRobotDatasetFileHandler": "sim.manager.file_handler",
+    "LeRobotRecorderCfg": "sim.manager.term",
     "LeRobotRecorderManagerCfg": "sim.manager.cfg",
     "RecordingConfig": "recording",
     "attach": "sim.attach.attachment",
