@@ -14,7 +14,7 @@ import pytest
 
 from dataset.crash_recording import LENGTHS, CrashRecorder
 from dataset.recordings import FEATURES, check_read, files_of, record
-from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, recover_dataset
 from on_disk import counted_episodes
 
 
@@ -73,7 +73,7 @@ def check_after_kill(root: Path, committed: int, survivors: Survivors) -> None:
     chunks = ("data/chunk-000/", "meta/episodes/chunk-000/", "videos/observation.images.front/chunk-000/", "isaac/")
     single = {"meta/info.json", "meta/isaac_lerobot.json", "meta/stats.json", "meta/tasks.parquet"}
     assert single == {name for name in files_of(root) if not name.startswith(chunks)}
-    assert repair_dataset(root, dry_run=True) == []
+    assert recover_dataset(root, dry_run=True) == []
     survivors.check(root, [*kept, (count, 2)])
 
 
@@ -112,13 +112,13 @@ def test_killed_while_overwriting(tmp_path, recorder, closed, lerobot):
         root = prepared(tmp_path / f"step{step}", closed, True)
         outcome = recorder.run(root, kill_at=step, overwrite=True)
         assert outcome.killed
-        done = repair_dataset(root)
+        done = recover_dataset(root)
         lengths = [episode.length for episode in DatasetReader(root)]
         assert lengths in ([LENGTHS[0]], [LENGTHS[1]]), f"killed before step {step}: {what}: {done}"
         if outcome.committed:
             assert lengths == [LENGTHS[1]]
         assert not (root / ".replaced").exists()
-        assert repair_dataset(root, dry_run=True) == []
+        assert recover_dataset(root, dry_run=True) == []
         state = (str(lengths), *sorted(files_of(root)))
         if state not in read:
             read[state] = True
@@ -166,17 +166,17 @@ def prepared(root: Path, closed: Path, appended: bool) -> Path:
     return root
 
 
-def test_repair_says_what_it_does(tmp_path, recorder):
+def test_recover_says_what_it_does(tmp_path, recorder):
     whole = recorder.run(tmp_path / "whole")
     step = next(step for step, what in enumerate(whole.steps) if what.endswith("stats.json") and "replace" in what)
     root = tmp_path / "killed"
     recorder.run(root, kill_at=step + 1)
     before = files_of(root) - {".recording.lock"}
-    planned = repair_dataset(root, dry_run=True)
+    planned = recover_dataset(root, dry_run=True)
     assert files_of(root) == before
     text = "\n".join(planned)
     for part in ("unfinished work", "data/chunk-001", "meta/episodes/chunk-001", "videos/", "isaac/episodes"):
         assert part in text
-    assert repair_dataset(root) == planned
-    assert repair_dataset(root) == []
+    assert recover_dataset(root) == planned
+    assert recover_dataset(root) == []
     assert counted_episodes(root) == 0

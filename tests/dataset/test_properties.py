@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dataset.recordings import picture
-from isaac_lerobot.dataset import DatasetWriter, read_sidecar, repair_dataset
+from isaac_lerobot.dataset import DatasetWriter, read_sidecar, recover_dataset
 
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int8", "uint8", "bool", "string")
 
@@ -121,7 +121,7 @@ def test_every_recording_reads_back_as_given(plan, lerobot, tmp_path_factory):
     with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         root = Path(folder, "set")
         saved = carry_out(plan, root)
-        assert repair_dataset(root, dry_run=True) == []
+        assert recover_dataset(root, dry_run=True) == []
         total = sum(take.length for _, take in saved)
         # Pictures are decoded one at a time: of long recordings a sample is enough.
         picked = sorted({*range(min(total, 25)), *range(max(0, total - 10), total), *range(0, total, 41)})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dataset.recordings import FEATURES, check_pictures, frame, record
-from isaac_lerobot.dataset import DatasetWriter, repair_dataset
+from isaac_lerobot.dataset import DatasetWriter, recover_dataset
 
 EPISODES = 1000
 LENGTH = 5
@@ -46,7 +46,7 @@ def test_a_thousand_episodes(tmp_path, lerobot):
     assert max(threads) == threads[0]
     assert max(processes) == 0
     assert memory[-1] - memory[2] < 20_000
-    assert repair_dataset(root, dry_run=True) == []
+    assert recover_dataset(root, dry_run=True) == []
     assert len(list(root.rglob("*.mp4"))) == 1
     picked = list(range(0, EPISODES * LENGTH, 97))
     read = lerobot.read(root, frames=picked)

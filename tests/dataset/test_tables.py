@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from isaac_lerobot.dataset.format.tables import python_array
+from isaac_lerobot.dataset.format.columns import python_array
 
 
 def anonymous_memory() -> int:

@@ -19,7 +19,7 @@ from isaac_lerobot.dataset import (
     VideoCodec,
     compact_dataset,
     read_sidecar,
-    repair_dataset,
+    recover_dataset,
 )
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.errors import ConfigError, DatasetError, DatasetLockedError, FeatureError
@@ -136,7 +136,7 @@ def test_episodes_saved_into_another_dataset(tmp_path, lerobot, own_first):
     for name, episodes in (("good", [(0, 40), (2, 3)]), ("bad", [(1, 40), (3, 3), (4, 60)])):
         check_read(lerobot.read(tmp_path / name), episodes)
         assert not (tmp_path / name / ".recording").exists()
-        assert repair_dataset(tmp_path / name, dry_run=True) == []
+        assert recover_dataset(tmp_path / name, dry_run=True) == []
     assert read_sidecar(tmp_path / "bad", 0).attributes == {"seed": 1}
 
 
@@ -172,7 +172,7 @@ def test_append_goes_on_where_the_dataset_ended(tmp_path, lerobot):
     read = lerobot.read(root)
     check_read(read, given)
     assert sorted(set(read.columns["task"])) == ["task 0", "task 1", "task 2"]
-    assert repair_dataset(root, dry_run=True) == []
+    assert recover_dataset(root, dry_run=True) == []
 
 
 def test_append_to_a_dataset_that_lerobot_wrote(tmp_path, lerobot):
@@ -198,7 +198,7 @@ def test_append_to_a_dataset_that_lerobot_wrote(tmp_path, lerobot):
         want = [wide(index, number) for number in range(length)]
         check_pictures(read.rows(index)["observation.images.front"], [one["observation.images.front"] for one in want])
         np.testing.assert_array_equal(read.rows(index)["action"], np.stack([one["action"] for one in want]))
-    assert repair_dataset(root, dry_run=True) == []
+    assert recover_dataset(root, dry_run=True) == []
 
 
 def test_append_without_closing_or_joining(tmp_path, lerobot):
@@ -436,7 +436,7 @@ sys.stdin.read()
     for opening in (
         lambda: DatasetWriter.append(root),
         lambda: DatasetWriter.create(root, 30, NO_VIDEO, overwrite=True),
-        lambda: repair_dataset(root),
+        lambda: recover_dataset(root),
         lambda: compact_dataset(root),
     ):
         with pytest.raises(DatasetLockedError, match=f"process {process.pid} "):

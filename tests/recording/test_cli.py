@@ -66,13 +66,13 @@ def test_check_says_what_is_wrong_and_exits_with_1(dataset, capsys):
     assert "data/" in capsys.readouterr().out
 
 
-def test_compact_and_repair_say_what_they_did(dataset, capsys):
+def test_compact_and_recover_say_what_they_did(dataset, capsys):
     leftover = dataset / "data/chunk-001/file-007.parquet"
     leftover.write_bytes(b"half a file")
-    assert main(["repair", "--dry-run", str(dataset)]) == 0
+    assert main(["recover", "--dry_run", str(dataset)]) == 0
     assert "Would:" in capsys.readouterr().out
     assert leftover.exists()
-    assert main(["repair", str(dataset)]) == 0
+    assert main(["recover", str(dataset)]) == 0
     assert "file-007" in capsys.readouterr().out
     assert not leftover.exists()
     assert main(["compact", str(dataset)]) == 0
@@ -99,7 +99,7 @@ def test_a_folder_without_a_dataset_is_a_sentence_not_a_traceback(tmp_path, caps
     assert str(tmp_path) in said
 
 
-@pytest.mark.parametrize("argv", [["check"], ["repair", "--dry-run"], ["compact"]])
+@pytest.mark.parametrize("argv", [["check"], ["recover", "--dry_run"], ["compact"]])
 def test_dataset_tools_need_numpy_pyarrow_imageio_and_pillow_alone(dataset, argv):
     result = run([*only("numpy pyarrow imageio_ffmpeg imageio PIL"), *argv, str(dataset)])
     assert result.returncode == 0, result.stderr

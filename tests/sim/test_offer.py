@@ -121,7 +121,7 @@ def test_terms_of_one_number_per_environment_are_recorded(make_env, tmp_path):
     dataset = record(env, tmp_path / "numbers", **keys)
     odd = dataset.features["observation.is_odd"]
     assert (odd.dtype, odd.shape) == ("bool", (1,))
-    assert dataset.features["observation.state"].names == ["half_step", "step"]
+    assert dataset.features["observation.state"].names == ("half_step", "step")
     for episode in dataset:
         half, step = episode["observation.state"].T
         np.testing.assert_array_equal(half, step / 2)

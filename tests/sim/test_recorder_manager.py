@@ -133,7 +133,7 @@ def test_splits_a_concatenated_group_and_keeps_its_order(make_env, tmp_path):
         env.step(source.advance())
     env.close()
     reader = DatasetReader(tmp_path / "dataset.lerobot")
-    assert reader.features["observation.state"].names == ["step", "global_step"]
+    assert reader.features["observation.state"].names == ("step", "global_step")
     assert reader.robot_type == "cube"
     assert reader.attributes["attributes"]["env_name"] == TASK_ID
     assert [episode.length for episode in reader] == [4, 12]

@@ -146,7 +146,7 @@ def test_keys_choose_as_in_a_recording(tmp_path, run):
     obs = expected["obs"]
     state = np.concatenate([obs["joint_vel"], obs["gripper"][:, None]], axis=1)
     np.testing.assert_array_equal(reader.episode(0)["observation.state"], state)
-    assert reader.features["observation.state"].names[8:] == ["joint_vel.8", "gripper"]
+    assert reader.features["observation.state"].names[8:] == ("joint_vel.8", "gripper")
     assert not [name for name in reader.episode(0).sidecar().frames if name.startswith("obs/")]
 
 

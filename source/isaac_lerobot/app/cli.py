@@ -24,7 +24,7 @@ _COMMANDS = {
     "replay": ("Play a dataset's episodes back in the simulator.", "replay:add_replay_options"),
     "convert": ("Turn Isaac Lab's HDF5 files into a dataset, or back.", "convert:add_convert_options"),
     "check": ("Look for everything that can be wrong with a dataset.", "dataset_tools:add_check_options"),
-    "repair": ("Remove what an interrupted recording left behind.", "dataset_tools:add_repair_options"),
+    "recover": ("Remove what an interrupted recording left behind.", "dataset_tools:add_recover_options"),
     "compact": ("Join the files of single episodes into larger ones.", "dataset_tools:add_compact_options"),
     "sheet": ("Draw a contact sheet of the episodes.", "dataset_tools:add_sheet_options"),
     "extension-folder": (

@@ -1,4 +1,4 @@
-"""``isaac-lerobot check``, ``repair``, ``compact`` and ``sheet``: finished datasets, without a simulator."""
+"""``isaac-lerobot check``, ``recover``, ``compact`` and ``sheet``: finished datasets, without a simulator."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def run_check(args: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def add_repair_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``repair``."""
+def add_recover_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``recover``."""
     _add_root(parser)
     parser.add_argument("--dry_run", action="store_true", help="Say what would be done and do nothing.")
-    parser.set_defaults(run=run_repair)
+    parser.set_defaults(run=run_recover)
 
 
-def run_repair(args: argparse.Namespace) -> int:
-    """Repair, and print what was done."""
-    from isaac_lerobot.dataset import repair_dataset
+def run_recover(args: argparse.Namespace) -> int:
+    """Recover, and print what was done."""
+    from isaac_lerobot.dataset import recover_dataset
 
-    actions = repair_dataset(args.root, dry_run=args.dry_run)
+    actions = recover_dataset(args.root, dry_run=args.dry_run)
     verb = "Would" if args.dry_run else "Did"
-    print("\n".join(f"{verb}: {action}" for action in actions) if actions else "Nothing to repair.")
+    print("\n".join(f"{verb}: {action}" for action in actions) if actions else "Nothing to recover.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The LeRobot v3.0 format on disk: features, statistics, video, tables, writer, reader, check and repair.
+"""The LeRobot v3.0 format on disk: features, statistics, video, tables, writer, reader, check, repair and merge.
 
 Importing this package is cheap: its parts, and numpy and pyarrow with them, are loaded when they are first used.
 """
@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from isaac_lerobot.dataset.check import check_dataset
     from isaac_lerobot.dataset.format.sidecar import Sidecar, read_sidecar
     from isaac_lerobot.dataset.read import DatasetReader, RecordedEpisode
+    from isaac_lerobot.dataset.repair import compact_dataset, recover_dataset
     from isaac_lerobot.dataset.video.codec import VideoCodec
-    from isaac_lerobot.dataset.write.compact import compact_dataset
     from isaac_lerobot.dataset.write.episode import Episode
-    from isaac_lerobot.dataset.write.folder import holds_dataset
-    from isaac_lerobot.dataset.write.repair import repair_dataset
+    from isaac_lerobot.dataset.write.overwrite import holds_dataset
     from isaac_lerobot.dataset.write.writer import DatasetWriter, WriterStatus
 
 __all__ = [
@@ -31,7 +30,7 @@ __all__ = [
     "compact_dataset",
     "holds_dataset",
     "read_sidecar",
-    "repair_dataset",
+    "recover_dataset",
 ]
 
 _MODULES = {
@@ -44,9 +43,9 @@ _MODULES = {
     "Sidecar": "format.sidecar",
     "read_sidecar": "format.sidecar",
     "check_dataset": "check",
-    "compact_dataset": "write.compact",
-    "holds_dataset": "write.folder",
-    "repair_dataset": "write.repair",
+    "compact_dataset": "repair",
+    "holds_dataset": "write.overwrite",
+    "recover_dataset": "repair",
 }
 
 

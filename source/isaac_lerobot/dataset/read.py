@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.format import layout, metadata
-from isaac_lerobot.dataset.format.columns import as_array
-from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.format import episodes, layout
+from isaac_lerobot.dataset.format.columns import as_array, opened, python_values
+from isaac_lerobot.dataset.format.episodes import EpisodeRow
+from isaac_lerobot.dataset.format.info import read_info_with_content
+from isaac_lerobot.dataset.format.json_file import read_json_if_there
 from isaac_lerobot.dataset.format.sidecar import Sidecar, read_sidecar
+from isaac_lerobot.dataset.format.tasks import read_tasks
 from isaac_lerobot.dataset.video.decoder import PictureFormat, still, video_frames
 from isaac_lerobot.dataset.video.depth import DepthCode
-from isaac_lerobot.errors import DatasetError, first_line, nearest
+from isaac_lerobot.dataset.video.mp4 import read_mp4
+from isaac_lerobot.errors import DatasetError, nearest
 
 Array = NDArray[Any]
 
@@ -44,30 +47,27 @@ class DatasetReader:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        self.info = _read_info(self.root)
-        self.features = _read_features(self.root, self.info["features"])
-        self.fps = int(self.info["fps"])
-        self.tasks = _read_tasks(self.root)
-        self._table = _read_episode_table(self.root)
-        self._path_templates: dict[str, str] = {
-            "data": self.info.get("data_path") or layout.DATA_PATH,
-            "video": self.info.get("video_path") or layout.VIDEO_PATH,
-        }
+        self._info, self.info = read_info_with_content(self.root)
+        self.features = {**self._info.features, **self._info.bookkeeping}
+        self.fps = self._info.fps
+        self.tasks = read_tasks(self.root)
+        self._table = episodes.read_table(self.root, self._info)
+        self._sizes: dict[Path, tuple[int, int]] = {}
 
     @property
     def num_episodes(self) -> int:
         """Number of episodes."""
-        return int(self._table.num_rows)
+        return self._info.total_episodes
 
     @property
     def num_frames(self) -> int:
         """Number of frames over all episodes."""
-        return sum(self._table["length"].to_pylist())
+        return self._info.total_frames
 
     @property
     def robot_type(self) -> str | None:
         """What the recording robot is called, where the dataset says so."""
-        return self.info.get("robot_type")
+        return self._info.robot_type
 
     @property
     def cameras(self) -> list[str]:
@@ -77,7 +77,7 @@ class DatasetReader:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """What the recorder kept of the whole dataset (environment, versions, ...); empty for other datasets."""
-        return metadata.read_own(self.root)
+        return read_json_if_there(self.root / layout.OWN_METADATA)
 
     def episode(self, index: int) -> RecordedEpisode:
         """The episode with this index; nothing of it is read yet.
@@ -87,7 +87,8 @@ class DatasetReader:
         """
         if not 0 <= index < self.num_episodes:
             raise DatasetError(f"{self.root} has the episodes 0 to {self.num_episodes - 1}, not {index}.")
-        return RecordedEpisode(self, index, self._table.slice(index, 1).to_pylist()[0])
+        record = {name: python_values(self._table[name].slice(index, 1))[0] for name in self._table.column_names}
+        return RecordedEpisode(self, EpisodeRow.from_values(record, self._info), record)
 
     def __len__(self) -> int:
         return self.num_episodes
@@ -95,22 +96,21 @@ class DatasetReader:
     def __iter__(self) -> Iterator[RecordedEpisode]:
         return (self.episode(index) for index in range(self.num_episodes))
 
-    def _data_file(self, chunk: int, file: int) -> Path:
-        return self.root / self._path_templates["data"].format(chunk_index=chunk, file_index=file)
-
-    def _video_file(self, camera: str, chunk: int, file: int) -> Path:
-        return self.root / self._path_templates["video"].format(video_key=camera, chunk_index=chunk, file_index=file)
-
     @cached_property
     def _first_row(self) -> dict[tuple[int, int], int]:
         """The dataset-wide ``index`` of the first row of every data file, by (chunk, file)."""
         first: dict[tuple[int, int], int] = {}
-        chunks, files, starts = (
-            self._table[name].to_pylist() for name in ("data/chunk_index", "data/file_index", "dataset_from_index")
-        )
-        for chunk, file, start in zip(chunks, files, starts, strict=True):
-            first[chunk, file] = min(start, first.get((chunk, file), start))
+        names = ("data/chunk_index", "data/file_index", "dataset_from_index")
+        for chunk, file, start in zip(*(self._table[name].to_pylist() for name in names), strict=True):
+            if start is not None:
+                first[chunk, file] = min(start, first.get((chunk, file), start))
         return first
+
+    def _size_of_pictures(self, path: Path) -> tuple[int, int]:
+        if path not in self._sizes:
+            mp4 = read_mp4(path)
+            self._sizes[path] = mp4.height, mp4.width
+        return self._sizes[path]
 
 
 class RecordedEpisode:
@@ -123,12 +123,11 @@ class RecordedEpisode:
         record: The episode's row of the episode table, statistics left out (``success`` and ``seed``, say).
     """
 
-    def __init__(self, dataset: DatasetReader, index: int, record: dict[str, Any]) -> None:
-        self._dataset = dataset
-        self.index = index
+    def __init__(self, dataset: DatasetReader, row: EpisodeRow, record: dict[str, Any]) -> None:
+        self._dataset, self._row = dataset, row
         self.record: Mapping[str, Any] = record
-        self.length = int(record["length"])
-        self.tasks: list[str] = list(record.get("tasks") or [])
+        self.index, self.length = row.index, row.length
+        self.tasks = list(row.tasks)
 
     @property
     def task(self) -> str:
@@ -141,10 +140,9 @@ class RecordedEpisode:
 
         From the episode table's ``success`` column, else from ``next.success`` of any frame.
         """
-        value = self.record.get("success")
-        if value is None and "next.success" in self._dataset.features:
+        if self._row.success is None and "next.success" in self._dataset.features:
             return bool(self["next.success"].any())
-        return None if value is None else bool(value)
+        return self._row.success
 
     @cached_property
     def columns(self) -> Mapping[str, Array]:
@@ -194,6 +192,9 @@ class RecordedEpisode:
             raise DatasetError(
                 f"Episode {self.index} has the frames 0 to {self.length - 1}, not {start} to {stop - 1}."
             )
+        shape = self._dataset.features[camera].shape
+        if len(shape) != 3 or shape[2] not in (1, 3):
+            raise DatasetError(f"{camera} has the shape {list(shape)}, which no picture has: (height, width, 3) or 1.")
         if start == stop:
             return iter(())
         read = self._video if self._dataset.features[camera].is_video else self._stills
@@ -204,22 +205,18 @@ class RecordedEpisode:
         return read_sidecar(self._dataset.root, self.index)
 
     def _video(self, camera: str, start: int, stop: int) -> Iterator[Array]:
-        chunk, file, begin = (
-            self.record.get(f"videos/{camera}/{part}") for part in ("chunk_index", "file_index", "from_timestamp")
-        )
-        if chunk is None or file is None or begin is None:
-            raise DatasetError(f"{self._dataset.root}: the episode table does not say where episode {self.index} of "
-                               f"{camera} lies. Run `isaac-lerobot repair` on the dataset.")  # fmt: skip
-        path = self._dataset._video_file(camera, chunk, file)
+        location, begin = self._row.videos[camera]
+        path = self._dataset.root / layout.video_file(camera, location)
         if not path.is_file():
             raise DatasetError(f"{path} is missing, and with it the pictures of episode {self.index}. Copy the "
                                "dataset again from where it is whole.")  # fmt: skip
         feature = self._dataset.features[camera]
         height, width, channels = feature.shape
+        if (size := self._dataset._size_of_pictures(path)) != (height, width):
+            raise DatasetError(f"{path}: its pictures are {size[0]}x{size[1]}, and info.json says {height}x{width}.")
         code = DepthCode.of(feature)
         form = PictureFormat(height, width, code.pix_fmt if code else "rgb24" if channels == 3 else "gray")
-        first = round(begin * self._dataset.fps) + start
-        pictures = video_frames(path, first, stop - start, self._dataset.fps, form)
+        pictures = video_frames(path, begin + start, stop - start, self._dataset.fps, form)
         return (code.decode(picture) for picture in pictures) if code else pictures
 
     def _stills(self, camera: str, start: int, stop: int) -> Iterator[Array]:
@@ -247,29 +244,25 @@ class RecordedEpisode:
         Raises:
             DatasetError: They cannot be read, or belong to another episode.
         """
-        place = self.record["data/chunk_index"], self.record["data/file_index"]
-        path = self._dataset._data_file(*place)
-        begin = self.record["dataset_from_index"] - self._dataset._first_row[place]
+        location = self._row.data
+        path = self._dataset.root / layout.data_file(location)
+        begin = self._row.first_index - self._dataset._first_row[location.chunk, location.file]
         first, end, found = begin + start, begin + stop, 0
-        try:
-            with pq.ParquetFile(path) as file:
-                missing = [name for name in names if name not in file.schema_arrow.names]
-                if missing:
-                    raise DatasetError(f"{path} has no column {missing[0]!r}, though info.json declares it.")
-                groups, row = _overlapping_groups(file.metadata, first, end)
-                columns = list(dict.fromkeys([*names, "episode_index"]))
-                for batch in file.iter_batches(size, row_groups=groups, columns=columns):
-                    wanted = batch.slice(min(len(batch), max(0, first - row)), max(0, end - max(row, first)))
-                    row += len(batch)
-                    if len(wanted):
-                        found += self._owned(wanted, path)
-                        yield wanted
-        except FileNotFoundError:
+        if not path.is_file():
             raise DatasetError(f"{path} is missing, and with it episode {self.index}. Copy the dataset again from "
-                               "where it is whole.") from None  # fmt: skip
-        except (pa.ArrowException, OSError) as error:
-            raise DatasetError(f"{path} cannot be read ({first_line(error)}). Run `isaac-lerobot repair` on the "
-                               "dataset.") from error  # fmt: skip
+                               "where it is whole.")  # fmt: skip
+        with opened(path) as file:
+            missing = [name for name in names if name not in file.schema_arrow.names]
+            if missing:
+                raise DatasetError(f"{path} has no column {missing[0]!r}, though info.json declares it.")
+            groups, row = _overlapping_groups(file.metadata, first, end)
+            columns = list(dict.fromkeys([*names, "episode_index"]))
+            for batch in file.iter_batches(size, row_groups=groups, columns=columns):
+                wanted = batch.slice(min(len(batch), max(0, first - row)), max(0, end - max(row, first)))
+                row += len(batch)
+                if len(wanted):
+                    found += self._owned(wanted, path)
+                    yield wanted
         if found != stop - start:
             raise DatasetError(f"{path}: rows {first} to {end - 1} should be episode {self.index}, and there are "
                                f"{found} of them. Run `isaac-lerobot check`.")  # fmt: skip
@@ -283,75 +276,6 @@ class RecordedEpisode:
 
 
 _BATCH_ROWS, _BATCH_STILLS = 65536, 16
-
-
-def _read_info(root: Path) -> dict[str, Any]:
-    path = root / layout.INFO
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DatasetError(f"{root} is no LeRobot dataset: it has no meta/info.json. Name the folder that has "
-                           "meta/, data/ and videos/ in it.") from None  # fmt: skip
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{path} cannot be read ({error}). Run `isaac-lerobot repair` on the dataset.") from error
-    version = info.get("codebase_version") if isinstance(info, dict) else None
-    if version != layout.CODEBASE_VERSION:
-        raise DatasetError(f"{path} is of the format version {version!r}, and only 'v3.0' can be read. lerobot's own "
-                           "converter brings older datasets to v3.0.")  # fmt: skip
-    missing = [key for key in ("fps", "features") if key not in info]
-    if missing:
-        raise DatasetError(f"{path} lacks {missing[0]!r}. Run `isaac-lerobot check` on the dataset.")
-    return dict(info)
-
-
-def _read_features(root: Path, definitions: dict[str, Any]) -> dict[str, Feature]:
-    # Depth cameras and language columns are read though the writer does not make them: hence no parse_features.
-    try:
-        return {
-            name: Feature(name, entry["dtype"], tuple(entry["shape"]), entry.get("names"), entry.get("info"))
-            for name, entry in definitions.items()
-        }
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DatasetError(f"{root / layout.INFO}: a feature has no usable definition ({error!r}). Run `isaac-lerobot "
-                           "check` on the dataset.") from error  # fmt: skip
-
-
-def _read_tasks(root: Path) -> list[str]:
-    try:
-        return metadata.read_tasks(root)
-    except (KeyError, TypeError, pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{root / layout.TASKS} cannot be read ({first_line(error)}). Run `isaac-lerobot check` on "
-                           "the dataset.") from error  # fmt: skip
-
-
-def _read_episode_table(root: Path) -> pa.Table:
-    """The rows of all episodes in order, without the statistics."""
-    files = sorted((root / "meta" / "episodes").glob("*/*.parquet"))
-    if not files:
-        return pa.table({name: pa.array([], pa.int64()) for name in _EPISODE_COLUMNS})
-    tables = [_read_table(path, "stats/") for path in files]
-    table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
-    missing = [name for name in _EPISODE_COLUMNS if name not in table.column_names]
-    if missing:
-        raise DatasetError(f"{root}/meta/episodes lacks the column {missing[0]!r}. Run `isaac-lerobot check`.")
-    indices = table["episode_index"].to_pylist()
-    if indices != list(range(len(indices))):
-        raise DatasetError(f"{root}/meta/episodes: row i must be episode i, and the rows are the episodes "
-                           f"{indices[:8]}... Run `isaac-lerobot repair` on the dataset.")  # fmt: skip
-    return table
-
-
-_EPISODE_COLUMNS = ("episode_index", "length", "data/chunk_index", "data/file_index", "dataset_from_index")
-
-
-def _read_table(path: Path, without: str | None = None) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:
-            names = [name for name in file.schema_arrow.names if without is None or not name.startswith(without)]
-            return file.read(columns=names)
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} cannot be read ({first_line(error)}). Run `isaac-lerobot repair` on the "
-                           "dataset.") from error  # fmt: skip
 
 
 def _overlapping_groups(metadata: pq.FileMetaData, begin: int, end: int) -> tuple[list[int], int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec
 from isaac_lerobot.dataset.video.codec import check_encoder
-from isaac_lerobot.dataset.write.folder import check_content, holds_dataset
+from isaac_lerobot.dataset.write.overwrite import check_content, holds_dataset
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome
 from isaac_lerobot.recording.config import ExportRule, RecordingConfig

@@ -24,12 +24,12 @@ def _there(evidence: Evidence) -> Complaints:
         yield "data", "there is no data file"
 
 
-@rule("data-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot repair`")
+@rule("data-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot salvage`")
 def _readable(evidence: Evidence) -> Complaints:
     """Every data file is complete, footer and all."""
     for file in evidence.data_files:
         if file.error:
-            yield file.name, f"it cannot be read ({file.error})"
+            yield file.name, f"it {file.error}"
             continue
         end = max((_end_of_group(file, group) for group in range(file.footer.num_row_groups)), default=0)
         if end > file.path.stat().st_size:

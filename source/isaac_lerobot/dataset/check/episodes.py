@@ -24,19 +24,19 @@ def _episode(index: int) -> str:
     return f"episode {index}"
 
 
-@rule("episodes-missing", ERROR, "lerobot finds no episode and asks the Hub for one. Run `isaac-lerobot repair`")
+@rule("episodes-missing", ERROR, "lerobot finds no episode and asks the Hub for one. Run `isaac-lerobot salvage`")
 def _there(evidence: Evidence) -> Complaints:
     """There is an episode table."""
     if not evidence.episode_files and evidence.info.get("total_episodes"):
         yield _TABLE, "there is no file of it"
 
 
-@rule("episodes-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot repair`")
+@rule("episodes-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot salvage`")
 def _readable(evidence: Evidence) -> Complaints:
     """Every file of it is readable."""
     for file in evidence.episode_files:
         if file.error:
-            yield file.name, f"it cannot be read ({file.error})"
+            yield file.name, f"it {file.error}"
         else:
             try:
                 evidence.episode_rows(file)
@@ -97,7 +97,7 @@ def _filled(evidence: Evidence) -> Complaints:
             yield _TABLE, f"{name} is empty for the episodes {shortened(rows)}"
 
 
-@rule("episodes-order", ERROR, "lerobot uses another episode's video, without a word. Run `isaac-lerobot repair`")
+@rule("episodes-order", ERROR, "lerobot uses another episode's video, without a word. Run `isaac-lerobot salvage`")
 def _order(evidence: Evidence) -> Complaints:
     """Row i is episode i, with no gap."""
     (indices,) = evidence.episode_numbers("episode_index")

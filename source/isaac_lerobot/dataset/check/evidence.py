@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.format import layout
-from isaac_lerobot.dataset.format.columns import flat_numbers
-from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature
+from isaac_lerobot.dataset.format.columns import flat_numbers, opened
+from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature, read_feature
+from isaac_lerobot.dataset.format.json_file import look_into
 from isaac_lerobot.dataset.video.mp4 import Mp4, Mp4Error, read_mp4
-from isaac_lerobot.errors import first_line
+from isaac_lerobot.errors import DatasetError, FeatureError, first_line
 
 Array = NDArray[Any]
 
@@ -129,22 +130,22 @@ class Evidence:
     @cached_property
     def info(self) -> dict[str, Any]:
         """Content of info.json."""
-        value, error = read_json(self.root / layout.INFO)
+        value, error = look_into(self.root / layout.INFO)
         if error:
             raise UnavailableError(f"meta/info.json {error}")
         return value
 
     @cached_property
     def features(self) -> dict[str, Feature]:
-        """The well-formed features: a text as dtype, and a shape of positive whole numbers."""
+        """The features whose definitions can be understood."""
         definitions = self.info.get("features")
         if not isinstance(definitions, dict):
             raise UnavailableError("info.json has no features")
-        return {
-            name: Feature(name, entry["dtype"], tuple(entry["shape"]), entry.get("names"), _object(entry.get("info")))
-            for name, entry in definitions.items()
-            if is_feature(entry)
-        }
+        found = {}
+        for name, definition in definitions.items():
+            with suppress(FeatureError):  # feature-definition says so.
+                found[name] = read_feature(name, definition)
+        return found
 
     @cached_property
     def fps(self) -> int:
@@ -308,7 +309,7 @@ class Evidence:
     @cached_property
     def stats(self) -> dict[str, dict[str, Any]]:
         """Content of stats.json: feature to statistic to value; anything that is no object is left out."""
-        value, error = read_json(self.root / layout.STATS)
+        value, error = look_into(self.root / layout.STATS)
         if error:
             raise UnavailableError(f"meta/stats.json {error}")
         return {name: entry for name, entry in value.items() if isinstance(entry, dict)}
@@ -316,20 +317,6 @@ class Evidence:
     def statistic(self, feature: str, name: str) -> NDArray[np.float64] | None:
         """One statistic of a feature as an array; None where it is missing or no array of numbers."""
         return as_floats(self.stats.get(feature, {}).get(name))
-
-
-def is_feature(feature: object) -> bool:
-    """Whether a definition has a text as dtype and a shape of positive whole numbers."""
-    if not isinstance(feature, dict) or not isinstance(feature.get("dtype"), str):
-        return False
-    shape = feature.get("shape")
-    return isinstance(shape, list) and bool(shape) and all(type(size) is int and size > 0 for size in shape)
-
-
-def is_depth(feature: Feature) -> bool:
-    """Whether a camera's ``info`` says that it holds distances."""
-    info = feature.info or {}
-    return bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
 
 
 def as_floats(value: object) -> NDArray[np.float64] | None:
@@ -341,34 +328,18 @@ def as_floats(value: object) -> NDArray[np.float64] | None:
     return array if isinstance(value, list) else None
 
 
-def read_json(path: Path) -> tuple[dict[str, Any], str]:
-    """The object in a JSON file, or an empty one and what is wrong with the file."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}, "is missing"
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, f"cannot be read ({first_line(error)})"
-    return (value, "") if isinstance(value, dict) else ({}, f"holds a {type(value).__name__}, not an object")
-
-
 def _read_footers(root: Path, paths: list[Path]) -> Iterator[Parquet]:
     row = 0
     for path in paths:
         name = path.relative_to(root).as_posix()
         try:
-            with pq.ParquetFile(path) as file:
+            with opened(path) as file:
                 parquet = Parquet(path, name, file.metadata, file.schema_arrow, "", row)
-        except FileNotFoundError:
-            parquet = Parquet(path, name, None, None, "is missing", row)
-        except (pa.ArrowException, OSError) as error:
-            parquet = Parquet(path, name, None, None, first_line(error), row)
+        except DatasetError as error:
+            problem = str(error).removeprefix(f"{path} ").removesuffix(".")
+            parquet = Parquet(path, name, None, None, problem, row)
         row += parquet.rows
         yield parquet
-
-
-def _object(value: object) -> dict[str, Any] | None:
-    return value if isinstance(value, dict) else None
 
 
 def _whole(files: list[Parquet], missing: str) -> list[Any]:

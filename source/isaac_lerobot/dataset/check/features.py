@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from isaac_lerobot.dataset.check.evidence import Evidence, is_depth, is_feature
+from isaac_lerobot.dataset.check.evidence import Evidence
 from isaac_lerobot.dataset.check.report import shortened
 from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, rule
-from isaac_lerobot.dataset.format.features import BOOKKEEPING, NUMBER_DTYPES
+from isaac_lerobot.dataset.format.features import BOOKKEEPING, NUMBER_DTYPES, read_feature
+from isaac_lerobot.errors import FeatureError
 
 _DTYPES = {*NUMBER_DTYPES, "string", "video", "image", "language"}
 # lerobot's configs/video.py: what it can encode again, and the names it gives to what it finds in files.
@@ -30,12 +31,15 @@ def _definition(evidence: Evidence) -> Complaints:
         yield "meta/info.json", f"features is a {type(definitions).__name__}, not an object"
         return
     for name, definition in definitions.items():
-        if not is_feature(definition):
-            yield _feature(name), "it needs a dtype (a text) and a shape (a list of whole numbers above 0)"
-        elif "names" not in definition:
+        try:
+            feature = read_feature(name, definition)
+        except FeatureError as error:
+            yield _feature(name), str(error)
+            continue
+        if "names" not in definition:
             yield _feature(name), "it lacks 'names' (null where the elements have none)"
-        elif definition["dtype"] not in _DTYPES:
-            yield _feature(name), f"its dtype {definition['dtype']!r} is none of lerobot's"
+        elif feature.dtype not in _DTYPES:
+            yield _feature(name), f"its dtype {feature.dtype!r} is none of lerobot's"
 
 
 @rule("feature-slash", ERROR, "lerobot separates its statistics columns and folders by it, and refuses the feature")
@@ -63,7 +67,7 @@ def _names(evidence: Evidence) -> Complaints:
     """A vector has a name for each element, each name once."""
     for name, feature in evidence.features.items():
         names = feature.names
-        if feature.is_number and isinstance(names, list) and len(feature.shape) == 1:
+        if feature.is_number and isinstance(names, tuple) and len(feature.shape) == 1:
             if len(names) != feature.shape[0]:
                 yield _feature(name), f"it has {feature.shape[0]} elements and {len(names)} names"
             elif doubles := sorted(item for item, count in Counter(map(str, names)).items() if count > 1):
@@ -76,7 +80,7 @@ def _camera_shape(evidence: Evidence) -> Complaints:
     for name, feature in evidence.features.items():
         if feature.is_camera and (len(feature.shape) != 3 or feature.shape[2] not in (1, 3)):
             yield _feature(name), f"its shape is {list(feature.shape)}, not [height, width, 3] (or 1 for depth)"
-        elif feature.is_camera and is_depth(feature) and feature.shape[2] != 1:
+        elif feature.is_camera and feature.is_depth and feature.shape[2] != 1:
             yield _feature(name), f"it is a depth map with {feature.shape[2]} channels"
 
 
@@ -84,7 +88,7 @@ def _camera_shape(evidence: Evidence) -> Complaints:
 def _camera_names(evidence: Evidence) -> Complaints:
     """A camera's names are `["height", "width", "channels"]`."""
     for name, feature in evidence.features.items():
-        names = feature.names
+        names = list(feature.names) if isinstance(feature.names, tuple) else feature.names
         if feature.is_camera and not (
             isinstance(names, list) and len(names) == 3 and names[2] in ("channel", "channels")
         ):
@@ -143,5 +147,5 @@ def _camera_info(evidence: Evidence) -> Complaints:
 def _depth_info(evidence: Evidence) -> Complaints:
     """A depth camera's `info` says its unit and how distances were coded."""
     for name, feature in evidence.cameras.items():
-        if is_depth(feature) and (missing := [key for key in _DEPTH_KEYS if key not in (feature.info or {})]):
+        if feature.is_depth and (missing := [key for key in _DEPTH_KEYS if key not in (feature.info or {})]):
             yield _feature(name), f"its info lacks {shortened(missing)}"

@@ -19,7 +19,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 @rule(
-    "file-leftover", WARNING, "it takes space for nothing, and goes to the Hub too. `isaac-lerobot repair` removes it"
+    "file-leftover", WARNING, "it takes space for nothing, and goes to the Hub too. `isaac-lerobot recover` removes it"
 )
 def _leftovers(evidence: Evidence) -> Complaints:
     """No unfinished file of a recording is left (`images/`, `tmp*`)."""

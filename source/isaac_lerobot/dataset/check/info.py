@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError, read_json
+from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError
 from isaac_lerobot.dataset.check.report import shortened
 from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, rule
 from isaac_lerobot.dataset.format import layout
+from isaac_lerobot.dataset.format.json_file import look_into
 
 _INFO = layout.INFO.as_posix()
 _NEEDED = ("codebase_version", "fps", "features", "total_episodes", "total_frames", "total_tasks")
@@ -18,11 +19,11 @@ _OLDER = ("meta/tasks.jsonl", "meta/episodes.jsonl", "meta_data", "dataset_info.
 @rule(
     "info-unreadable",
     ERROR,
-    "without it there is no dataset. Name the folder that has meta/ in it, or run `isaac-lerobot repair`",
+    "without it there is no dataset. Name the folder that has meta/ in it",
 )
 def _readable(evidence: Evidence) -> Complaints:
     """`meta/info.json` is there and holds a JSON object."""
-    _, error = read_json(evidence.root / layout.INFO)
+    _, error = look_into(evidence.root / layout.INFO)
     if error:
         older = [name for name in _OLDER if (evidence.root / name).exists()]
         yield _INFO, f"it {error}" + (f", and {older[0]} belongs to an older format" if older else "")
@@ -79,7 +80,7 @@ def _total(evidence: Evidence, key: str, actual: int, of: str) -> Complaints:
 @rule(
     "info-total-episodes",
     ERROR,
-    "lerobot asks the Hub for the missing ones, or resumes at the wrong episode. Run `isaac-lerobot repair`",
+    "lerobot asks the Hub for the missing ones, or resumes at the wrong episode. Run `isaac-lerobot recover`",
 )
 def _total_episodes(evidence: Evidence) -> Complaints:
     """`total_episodes` is the number of rows of the episode table."""
@@ -98,7 +99,7 @@ def _no_episodes(evidence: Evidence) -> Complaints:
         yield _INFO, "there is no episode"
 
 
-@rule("info-total-frames", ERROR, "lerobot takes it for the length without a word. Run `isaac-lerobot repair`")
+@rule("info-total-frames", ERROR, "lerobot takes it for the length without a word. Run `isaac-lerobot recover`")
 def _total_frames(evidence: Evidence) -> Complaints:
     """`total_frames` is the number of rows in the data files."""
     files = evidence.data_files

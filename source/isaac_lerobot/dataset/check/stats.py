@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError, as_floats, is_depth, read_json
+from isaac_lerobot.dataset.check.evidence import Evidence, UnavailableError, as_floats
 from isaac_lerobot.dataset.check.report import shortened
 from isaac_lerobot.dataset.check.rule import ERROR, WARNING, Complaints, rule
 from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import as_array
 from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.format.json_file import look_into
 from isaac_lerobot.dataset.format.statistics import KEYS, QUANTILES
 from isaac_lerobot.errors import DatasetError
 
@@ -22,10 +23,10 @@ _MOMENTS = tuple(key for key in KEYS if key not in QUANTILES)
 _STALE = ("episode_index", "index", "task_index")
 
 
-@rule("stats-unreadable", ERROR, "training does not start. Run `isaac-lerobot repair`")
+@rule("stats-unreadable", ERROR, "training does not start. Run `isaac-lerobot recover`")
 def _readable(evidence: Evidence) -> Complaints:
     """`meta/stats.json` is there and holds a JSON object."""
-    _, error = read_json(evidence.root / layout.STATS)
+    _, error = look_into(evidence.root / layout.STATS)
     if error and (evidence.info.get("total_episodes") or (evidence.root / layout.STATS).exists()):
         yield _STATS, f"it {error}"
 
@@ -120,7 +121,7 @@ def _order(evidence: Evidence) -> Complaints:
 def _scale(evidence: Evidence) -> Complaints:
     """Those of RGB cameras are for pictures of 0 to 1."""
     for name, feature, statistics in _present(evidence):
-        if feature.is_camera and not is_depth(feature):
+        if feature.is_camera and not feature.is_depth:
             values = [number for key in ("min", "max", "mean") for number in statistics.get(key, np.zeros(0)).flat]
             if values and not (min(values) >= 0 and max(values) <= 1):
                 yield f"{_STATS}, {name}", f"it goes from {min(values):.3g} to {max(values):.3g}, not within 0 to 1"

@@ -15,7 +15,7 @@ from isaac_lerobot.dataset.format import layout
 _TASKS = layout.TASKS.as_posix()
 
 
-@rule("tasks-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot repair`")
+@rule("tasks-unreadable", ERROR, "lerobot does not load the dataset. Run `isaac-lerobot salvage`")
 def _readable(evidence: Evidence) -> Complaints:
     """`meta/tasks.parquet` is there and readable."""
     if not evidence.info.get("total_tasks") and not (evidence.root / layout.TASKS).exists():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video, is_depth
+from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video
 from isaac_lerobot.dataset.check.report import shortened
 from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, rule
 from isaac_lerobot.dataset.video.decoder import thumbnails
@@ -124,7 +124,7 @@ def _rate(evidence: Evidence) -> Complaints:
     """The average rate is `fps`."""
     for video, mp4, feature in evidence.readable_videos():
         # Depth is read by pyav, which goes by the frames' times and not by their average rate.
-        if mp4.frames and not is_depth(feature):
+        if mp4.frames and not feature.is_depth:
             rate = mp4.frames * mp4.timescale / max(1, mp4.duration)
             if abs(rate - evidence.fps) / evidence.fps * mp4.frames >= 0.5:
                 yield video.name, f"its frames last {1 / rate:.6f} s on average, and 1/fps is {1 / evidence.fps:.6f} s"
@@ -194,7 +194,7 @@ def _alike(evidence: Evidence) -> Complaints:
 def _closed_gops(evidence: Evidence) -> Complaints:
     """HEVC has closed GOPs."""
     for video, mp4, feature in evidence.readable_videos():
-        if mp4.open_gop and not is_depth(feature):
+        if mp4.open_gop and not feature.is_depth:
             yield video.name, "it is HEVC with open GOPs"
 
 
@@ -258,7 +258,7 @@ def _pictures(evidence: Evidence) -> Complaints:
     means_by_camera = evidence.episode_statistics([f"stats/{camera}/mean" for camera in evidence.cameras])
     for video, _, segments in _shown(evidence):
         column = means_by_camera.get(f"stats/{video.camera}/mean")
-        if column is None or is_depth(evidence.cameras[video.camera]):
+        if column is None or evidence.cameras[video.camera].is_depth:
             continue
         try:
             means = _means(video)

@@ -12,16 +12,19 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+
+from isaac_lerobot.dataset.format import columns, layout
 
 Observer = Callable[[str, Path], None]
 
 observers: list[Observer] = []
 """Called as ``observer(step, path)`` before each step."""
 
-_FILE_MODE = 0o644
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 
@@ -40,14 +43,37 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (json.dumps(content, indent=4, ensure_ascii=False) + "\n").encode())
 
 
+def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Write a new parquet file durably; each table becomes a row group, very large ones several."""
+    columns.write_parquet(path, tables, schema)
+    sync_file(path)
+
+
+def replace_json(root: Path, path: Path, content: object) -> None:
+    """Replace the JSON file at ``path`` inside the dataset in one step, by way of its staging folder.
+
+    Raises:
+        OSError: It could not be; the file is as it was.
+    """
+    write_json(_staged(root, path), content)
+    _publish(root, path)
+
+
+def replace_parquet(root: Path, path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+    """Replace the parquet file at ``path`` inside the dataset likewise.
+
+    Raises:
+        OSError: It could not be; the file is as it was.
+    """
+    write_parquet(_staged(root, path), tables, schema)
+    _publish(root, path)
+
+
 def sync_file(path: Path) -> None:
     """Wait until the content of a file written by somebody else (ffmpeg, pyarrow) is on the disk."""
     _announce("sync", path)
     descriptor = os.open(path, os.O_RDWR)
     try:
-        # Encoders and umasks differ; a dataset's files are readable by others like any file.
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, _FILE_MODE)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -103,7 +129,8 @@ def link_or_copy(source: Path, target: Path) -> None:
     """Give a file a second name; copies it where the file system has no hard links."""
     _announce("link", target)
     try:
-        os.link(source, target)
+        # Of a link, what it leads to: a link itself would lead elsewhere from another folder.
+        os.link(os.path.realpath(source), target)
     except OSError:
         shutil.copy2(source, target)
         sync_file(target)
@@ -123,6 +150,16 @@ def exchange(first: Path, second: Path, aside: Path) -> None:
     os.replace(second, first)
     _announce("exchange-third", first)
     os.replace(aside, second)
+
+
+def _staged(root: Path, path: Path) -> Path:
+    make_folder(root / layout.STAGING)
+    return root / layout.STAGING / path.name
+
+
+def _publish(root: Path, path: Path) -> None:
+    replace(_staged(root, path), root / path)
+    sync_folder((root / path).parent)
 
 
 def _announce(step: str, path: Path) -> None:

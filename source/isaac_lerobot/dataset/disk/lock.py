@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.layout import LOCK
 from isaac_lerobot.errors import DatasetError, DatasetLockedError
 
@@ -24,6 +25,7 @@ _LOG = logging.getLogger(__name__)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
 _PATIENCE_S = 5.0
 """A process killed while it starts an encoder leaves the lock with the encoder for some milliseconds."""
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _HELD = (errno.EAGAIN, errno.EACCES)
 """What a system says of a lock that somebody else has. Anything else says that there are no locks."""
 
@@ -38,15 +40,17 @@ class DatasetLock:
 
     Raises:
         DatasetLockedError: Somebody else has it; names the process.
-        DatasetError: The folder cannot be written.
+        DatasetError: The folder cannot be written, or a folder of the dataset is a link: what is changed there might
+            be anybody's.
     """
 
     def __init__(self, root: Path) -> None:
+        _refuse_links(root)
         self._path = root / LOCK
         patience = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o644)
             except OSError as error:
                 raise DatasetError(f"Cannot write into {root}: {error}.") from error
             held_by_us = _try_lock(self._descriptor, root)
@@ -90,6 +94,21 @@ class DatasetLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _refuse_links(root: Path) -> None:
+    """Make sure that no folder of a dataset, and nothing unfinished in it, is a link: it may have come from anywhere.
+
+    Links to single files elsewhere are as good as files (the Hub's cache is made of them): they are only replaced.
+    """
+    for name in (*layout.PARTS, layout.STAGING.name, layout.REPLACED.name):
+        unfinished = name in (layout.STAGING.name, layout.REPLACED.name)
+        found = [root / name]
+        for folder, folders, files in os.walk(root / name):
+            found += [Path(folder, inner) for inner in (*folders, *(files if unfinished else ()))]
+        link = next((path for path in found if path.is_symlink()), None)
+        if link is not None:
+            raise DatasetError(f"{link} is a link. A dataset that is changed must have its own folders: copy it whole.")
 
 
 def _try_lock(descriptor: int, root: Path) -> bool:

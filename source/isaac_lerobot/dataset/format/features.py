@@ -7,8 +7,10 @@ definitions into :class:`Feature` objects, adds the five bookkeeping features, a
 from __future__ import annotations
 
 import json
+import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,8 @@ CAMERA_NAMES = ("height", "width", "channels")
 _CAMERA_DTYPES = ("video", "image")
 MAX_DIMENSIONS = 5
 """Of the values of a feature: lerobot has arrays of up to five dimensions."""
+_MOST_VALUES = 2**28
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Feature:
         shape: Shape of one value; ``(1,)`` for scalars and strings, ``(H, W, 3)`` for cameras.
         names: Names of the elements, or None.
         info: lerobot's ``info`` block of a camera (codec, size, ...), or None.
+        extra: Further keys of the definition, which are kept.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Feature:
     shape: tuple[int, ...]
     names: Any = None
     info: Mapping[str, Any] | None = field(default=None, compare=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def is_video(self) -> bool:
@@ -67,6 +73,12 @@ class Feature:
         return self.dtype in _CAMERA_DTYPES
 
     @property
+    def is_depth(self) -> bool:
+        """Whether the pictures hold distances."""
+        info = self.info or {}
+        return bool(info.get("is_depth_map") or info.get("video.is_depth_map"))
+
+    @property
     def is_text(self) -> bool:
         """Whether a value is a string."""
         return self.dtype == "string"
@@ -75,6 +87,11 @@ class Feature:
     def is_number(self) -> bool:
         """Whether a value is a number or an array of numbers in a parquet column."""
         return self.dtype in NUMBER_DTYPES
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether lerobot keeps statistics of it: of numbers and pictures, not of texts."""
+        return self.is_number or self.is_camera
 
     @property
     def is_scalar(self) -> bool:
@@ -92,7 +109,7 @@ class Feature:
         entry: dict[str, Any] = {"dtype": self.dtype, "shape": list(self.shape), "names": names}
         if self.info is not None:
             entry["info"] = dict(self.info)
-        return entry
+        return entry | dict(self.extra)
 
     def arrow_field(self) -> pa.Field:
         """Return the parquet column of this feature (not for ``video``, which has none)."""
@@ -142,7 +159,7 @@ BOOKKEEPING: dict[str, Feature] = {
 
 
 def parse_features(definitions: Mapping[str, Any]) -> dict[str, Feature]:
-    """Turn feature definitions into features, in the given order, without the bookkeeping ones.
+    """Turn the definitions of what is to be recorded into features, in the given order, without the bookkeeping ones.
 
     Args:
         definitions: Maps a name to ``{"dtype", "shape", "names"}`` as in lerobot; ``names`` may be left out.
@@ -157,7 +174,7 @@ def parse_features(definitions: Mapping[str, Any]) -> dict[str, Feature]:
         if name in BOOKKEEPING:
             continue
         try:
-            features[name] = _parse_feature(name, definition)
+            features[name] = _recordable(read_feature(_name(name), definition))
         except FeatureError as error:
             problems.append(str(error))
     if not features and not problems:
@@ -165,6 +182,76 @@ def parse_features(definitions: Mapping[str, Any]) -> dict[str, Feature]:
     if problems:
         raise FeatureError("Cannot use the features: " + "; ".join(problems) + ".")
     return features
+
+
+def read_features(definitions: object) -> dict[str, Feature]:
+    """Turn the definitions that stand in an ``info.json`` into features, the bookkeeping ones too.
+
+    Raises:
+        FeatureError: Says of the first definition that cannot be understood why, as a clause.
+    """
+    if not isinstance(definitions, Mapping):
+        raise FeatureError("has no usable features")
+    return {_name(name): read_feature(name, definition) for name, definition in definitions.items()}
+
+
+def read_feature(name: str, definition: object) -> Feature:
+    """Turn one definition into a feature, whatever its dtype: others record what we cannot.
+
+    Raises:
+        FeatureError: It has no dtype, or no shape.
+    """
+    if not isinstance(definition, Mapping) or "dtype" not in definition or "shape" not in definition:
+        raise FeatureError(f"{name!r} needs a mapping with 'dtype', 'shape' and 'names'")
+    try:
+        shape = tuple(operator.index(length) for length in definition["shape"])
+        dtype = _dtype_name(definition["dtype"])
+    except (TypeError, ValueError):
+        given = f"dtype {definition['dtype']!r} and shape {definition['shape']!r}"
+        raise FeatureError(f"{name!r} has {given}; a dtype's name and a sequence of ints are needed") from None
+    if not 1 <= len(shape) <= MAX_DIMENSIONS or min(shape) < 1:
+        raise FeatureError(
+            f"{name!r} has shape {shape}; 1 to {MAX_DIMENSIONS} positive lengths are needed, (1,) for a scalar"
+        )
+    if math.prod(shape) > _MOST_VALUES:
+        raise FeatureError(f"{name!r} has shape {shape}, more than {_MOST_VALUES} values in a frame")
+    info = definition.get("info")
+    if info is not None and not isinstance(info, Mapping):
+        raise FeatureError(f"{name!r} has an info that is a {type(info).__name__}, not an object")
+    extra = {key: value for key, value in definition.items() if key not in ("dtype", "shape", "names", "info")}
+    return Feature(name, dtype, shape, _frozen(definition.get("names")), info, extra)
+
+
+def _name(name: object) -> str:
+    """Return the name of a feature if files and folders can have it.
+
+    Raises:
+        FeatureError: They cannot.
+    """
+    if not isinstance(name, str) or not name or "/" in name or not name.isprintable() or name in (".", ".."):
+        raise FeatureError(f"{name!r} is no feature name (a non-empty printable text without '/')")
+    if len(name) > _LONGEST_NAME:
+        raise FeatureError(f"{name[:20]!r}... is longer than {_LONGEST_NAME} characters")
+    return name
+
+
+def _dtype_name(dtype: object) -> str:
+    if isinstance(dtype, type | np.dtype):
+        return str(np.dtype(dtype))
+    if not isinstance(dtype, str):
+        raise TypeError(f"{dtype!r} is no dtype")
+    return dtype
+
+
+def unrecordable(features: Mapping[str, Feature]) -> list[str]:
+    """Say in sentences which features of a dataset this package cannot record."""
+    found = []
+    for feature in features.values():
+        try:
+            _recordable(feature)
+        except FeatureError as error:
+            found.append(str(error))
+    return found
 
 
 def columns_of(features: Mapping[str, Feature]) -> dict[str, Feature]:
@@ -239,45 +326,38 @@ class FrameCheck:
         return f"{name!r} is not a feature of the dataset. {nearest(name, self._features)}".rstrip(".?")
 
 
-def _parse_feature(name: str, definition: Any) -> Feature:
-    if not isinstance(name, str) or not name or "/" in name or not name.isprintable() or name in (".", ".."):
-        raise FeatureError(f"{name!r} is no feature name (a non-empty printable text without '/')")
-    if not isinstance(definition, Mapping) or "dtype" not in definition or "shape" not in definition:
-        raise FeatureError(f"{name!r} needs a mapping with 'dtype', 'shape' and 'names'")
-    dtype = definition["dtype"] if isinstance(definition["dtype"], str) else str(np.dtype(definition["dtype"]))
+def _recordable(feature: Feature) -> Feature:
+    """Return the feature as the writer records it.
+
+    Raises:
+        FeatureError: It cannot.
+    """
+    name, dtype, shape, names = feature.name, feature.dtype, feature.shape, feature.names
     if dtype not in NUMBER_DTYPES and dtype not in ("string", *_CAMERA_DTYPES):
         known = ", ".join([*NUMBER_DTYPES, "string", *_CAMERA_DTYPES])
         raise FeatureError(f"{name!r} has dtype {dtype!r}; known are {known}")
-    try:
-        shape = tuple(int(length) for length in definition["shape"])
-    except (TypeError, ValueError):
-        raise FeatureError(f"{name!r} has shape {definition['shape']!r}; a sequence of ints is needed") from None
-    if not 1 <= len(shape) <= MAX_DIMENSIONS or min(shape) < 1:
-        raise FeatureError(
-            f"{name!r} has shape {shape}; 1 to {MAX_DIMENSIONS} positive lengths are needed, (1,) for a scalar"
-        )
     if dtype == "string" and shape != (1,):
         raise FeatureError(f"{name!r} is a string and must have shape (1,), not {shape}")
-    names = _frozen(definition.get("names"))
-    if dtype in _CAMERA_DTYPES:
-        if len(shape) != 3 or shape[2] != 3:
-            raise FeatureError(
-                f"{name!r} has shape {shape}; a camera is (height, width, 3), give single-channel pictures "
-                "with the channel repeated three times"
-            )
-        # With other names lerobot's training takes the height for the number of channels.
-        if names is None or names[-1] not in ("channel", "channels"):
-            names = CAMERA_NAMES
-    elif isinstance(names, tuple) and len(shape) == 1 and len(names) != shape[0]:
-        raise FeatureError(f"{name!r} has {shape[0]} elements and {len(names)} names")
-    info = definition.get("info")
-    return Feature(name, dtype, shape, names, dict(info) if isinstance(info, Mapping) else None)
+    if not feature.is_camera:
+        if isinstance(names, tuple) and len(shape) == 1 and len(names) != shape[0]:
+            raise FeatureError(f"{name!r} has {shape[0]} elements and {len(names)} names")
+        return feature
+    if len(shape) != 3 or shape[2] != 3 or feature.is_depth:
+        raise FeatureError(
+            f"{name!r} has shape {shape}; a camera is (height, width, 3), give single-channel pictures "
+            "with the channel repeated three times"
+        )
+    # With other names lerobot's training takes the height for the number of channels.
+    if not isinstance(names, tuple) or names[-1:] not in (("channel",), ("channels",)):
+        return replace(feature, names=CAMERA_NAMES)
+    return feature
 
 
 def _checked(feature: Feature, value: Any) -> Any:
     if feature.is_text:
         if not isinstance(value, str):
             raise FeatureError(f"{feature.name!r} must be a str, is {type(value).__name__}")
+        check_text(value, repr(feature.name))
         return value
     wanted = np.dtype(np.uint8) if feature.is_camera else np.dtype(feature.dtype)
     if not isinstance(value, np.ndarray | np.generic):
@@ -290,6 +370,18 @@ def _checked(feature: Feature, value: Any) -> Any:
             return np.asarray(value).reshape(1)
         raise FeatureError(f"{feature.name!r} must have shape {feature.shape}, has {value.shape}")
     return value
+
+
+def check_text(text: str, what: str) -> None:
+    """Make sure that a text can be written.
+
+    Raises:
+        FeatureError: It holds half of a character.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FeatureError(f"{what} cannot be written: {error.reason} (character {error.start}).") from None
 
 
 def _from_python(feature: Feature, value: Any, wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:

@@ -30,9 +30,11 @@ STAGING = Path(".recording")
 """Everything unfinished; whatever lies here after a crash is removed by the next open."""
 LOCK = Path(".recording.lock")
 REPLACED = Path(".replaced")
-"""An overwritten dataset, until the new one has an episode; see :mod:`replacement`."""
+"""An overwritten dataset, until the new one has an episode; see :mod:`overwrite`."""
+PARTS = ("meta", "data", "videos", "images", "isaac")
+"""What a dataset consists of, in the order in which it is moved away. A card (``README.md``) is its owner's."""
 
-_NUMBERS = re.compile(r"chunk-(\d+)/file-(\d+)\.[a-z0-9]+$")
+_NUMBERS = re.compile(r"chunk-(\d{3}|[1-9]\d{3,})/file-(\d{3}|[1-9]\d{3,})\.[a-z0-9]+$")
 
 
 @dataclass(frozen=True, order=True)

@@ -8,6 +8,7 @@ ignores all of it.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.format import layout
+from isaac_lerobot.dataset.format.columns import as_array, read_parquet
 from isaac_lerobot.dataset.format.features import NUMBER_DTYPES, Feature
-from isaac_lerobot.dataset.format.tables import numpy_chunks, read_parquet
-from isaac_lerobot.errors import FeatureError
+from isaac_lerobot.dataset.format.json_file import read_json_if_there
+from isaac_lerobot.errors import DatasetError, FeatureError, first_line
 
 SUFFIXES = (".json", ".npz", ".parquet")
 _SHAPE = b"shape"
+_MEMBER = "array/"
+"""In front of an array's name in the archive."""
 
 
 @dataclass(frozen=True)
@@ -47,33 +51,21 @@ def read_sidecar(root: Path | str, index: int) -> Sidecar:
     Args:
         root: Folder of the dataset.
         index: Index of the episode.
+
+    Raises:
+        DatasetError: Something is there that cannot be read.
     """
     root = Path(root)
-    attributes = read_attributes(root, index)
-    arrays: dict[str, NDArray[Any]] = {}
-    frames: dict[str, NDArray[Any]] = {}
-    path = root / layout.sidecar_file(index, ".npz")
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {_array_name(name): archive[name] for name in archive.files}
-    path = root / layout.sidecar_file(index, ".parquet")
-    if path.is_file():
-        table = read_parquet(path)
-        for column in table.schema:
-            feature = _extra_from_field(column)
-            chunks = numpy_chunks(feature, table.column(column.name))
-            shape = tuple(json.loads(column.metadata[_SHAPE]))
-            frames[column.name] = np.concatenate(chunks).reshape(-1, *shape)
-    return Sidecar(attributes, arrays, frames)
+    return Sidecar(read_attributes(root, index), _read_arrays(root, index), _read_frames(root, index))
 
 
 def read_attributes(root: Path | str, index: int) -> dict[str, Any]:
-    """Read the attributes of an episode alone, which is quick; empty where there are none."""
-    path = Path(root) / layout.sidecar_file(index, ".json")
-    if not path.is_file():
-        return {}
-    attributes: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return attributes
+    """Read the attributes of an episode alone, which is quick; empty where there are none.
+
+    Raises:
+        DatasetError: They cannot be read.
+    """
+    return read_json_if_there(Path(root) / layout.sidecar_file(index, ".json"))
 
 
 def extra_features(extra: Mapping[str, Any]) -> dict[str, Feature]:
@@ -105,22 +97,52 @@ def extra_schema(features: Mapping[str, Feature], shapes: Mapping[str, tuple[int
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write named arrays to an ``.npz`` file. Names may hold ``/``."""
-    with path.open("wb") as file:
-        np.savez(file, **{_member_name(name): value for name, value in arrays.items()})  # type: ignore[arg-type]
+    # What numpy.savez writes; it has names of its own that no array may have.
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in arrays.items():
+            with archive.open(f"{_MEMBER}{name}.npy", "w", force_zip64=True) as file:
+                np.save(file, value, allow_pickle=False)
+
+
+def _read_arrays(root: Path, index: int) -> dict[str, NDArray[Any]]:
+    path = root / layout.sidecar_file(index, ".npz")
+    if not path.is_file():
+        return {}
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                # We compress nothing, and unpacking what claims to be larger than its file could fill the memory.
+                if member.compress_type != zipfile.ZIP_STORED:
+                    raise DatasetError(f"{path} is compressed, which our arrays are not.")
+                with archive.open(member) as file:
+                    array = np.load(file, allow_pickle=False)
+                if not isinstance(array, np.ndarray):
+                    raise DatasetError(f"{path} holds {member.filename}, which is no array.")
+                arrays[member.filename.removesuffix(".npy").removeprefix(_MEMBER)] = array
+    except (OSError, ValueError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path} cannot be read ({first_line(error)}).") from error
+    return arrays
+
+
+def _read_frames(root: Path, index: int) -> dict[str, NDArray[Any]]:
+    path = root / layout.sidecar_file(index, ".parquet")
+    if not path.is_file():
+        return {}
+    table = read_parquet(path)
+    frames = {}
+    for column in table.schema:
+        try:
+            shape = tuple(json.loads(column.metadata[_SHAPE]))
+            values = as_array(table.column(column.name), _extra_from_field(column))
+            frames[column.name] = values.reshape(len(table), *shape)
+        except (TypeError, ValueError, KeyError) as error:
+            raise DatasetError(f"{path}: {column.name} does not say its shape and dtype.") from error
+    return frames
 
 
 def _extra_from_field(column: pa.Field) -> Feature:
-    if pa.types.is_fixed_size_list(column.type):
-        element, shape = column.type.value_type, (column.type.list_size,)
-    else:
-        element, shape = column.type, (1,)
-    return Feature(column.name, next(name for name, kind in NUMBER_DTYPES.items() if kind == element), shape)
-
-
-def _member_name(name: str) -> str:
-    # numpy.savez takes the first positional's name "file" for itself, and names become file names in a zip.
-    return "array/" + name
-
-
-def _array_name(member: str) -> str:
-    return member.removeprefix("array/")
+    fixed = pa.types.is_fixed_size_list(column.type)
+    element, size = (column.type.value_type, column.type.list_size) if fixed else (column.type, 1)
+    dtypes = {kind: name for name, kind in NUMBER_DTYPES.items()}
+    return Feature(column.name, dtypes[element], (size,))

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.format.json_file import read_json
+from isaac_lerobot.errors import DatasetError
 
 Statistics = dict[str, NDArray[np.float64]]
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 KEYS = ("min", "max", "mean", "std", "count", *QUANTILES)
-_EXACT_VALUES = 4_000_000
+EXACT_VALUES = 4_000_000
 """Quantiles are exact up to this many values of a feature, and from evenly spaced rows beyond: 32 MB at most."""
+_MIXED_VALUES = 1_000_000
+"""Values in all that stand for the distributions of parts when their quantiles are merged."""
 _PICTURE_SAMPLE = 150
 """Pictures of 300 pixels and more are sampled down to about this many columns, as lerobot does."""
 _TURNS = 4
@@ -105,74 +111,96 @@ def column_statistics(feature: Feature, chunks: Sequence[NDArray[Any]]) -> Stati
         "std": np.sqrt(square / number),
         "count": np.array([float(rows)]),
     }
-    return found | exact_quantiles(flat, width)
+    return found | quantiles(evenly_spaced(flat, EXACT_VALUES))
 
 
-def exact_quantiles(chunks: Sequence[NDArray[Any]], width: int) -> Statistics:
-    """Return the quantiles of the rows of ``chunks``, each ``(rows, width)``, over evenly spaced rows if many."""
-    rows = sum(len(chunk) for chunk in chunks)
-    step = -(-rows * width // _EXACT_VALUES) or 1
-    sample = np.concatenate([chunk[::step] for chunk in chunks]) if chunks else np.zeros((0, width))
-    values, finite = _finite(sample)
+def evenly_spaced(chunks: Sequence[NDArray[Any]], limit: int) -> NDArray[Any]:
+    """Return evenly spaced rows of ``chunks``, each ``(rows, width)``, ``limit`` values at the most."""
+    values = sum(chunk.size for chunk in chunks)
+    step = max(1, -(-values // limit))
+    return np.concatenate([chunk[::step] for chunk in chunks])
+
+
+def quantiles(rows: NDArray[Any]) -> Statistics:
+    """Return the quantiles of the columns of ``rows``, ``(rows, width)``; those of what is not finite do not count."""
+    values, finite = _finite(rows)
     shares = list(QUANTILES.values())
     if finite.all() and len(values):
         table = np.quantile(values, shares, axis=0)
     else:
-        table = np.zeros((len(shares), width))
-        for element in range(width):
+        table = np.zeros((len(shares), rows.shape[1]))
+        for element in range(rows.shape[1]):
             column = values[finite[:, element], element]
             if len(column):
                 table[:, element] = np.quantile(column, shares)
     return dict(zip(QUANTILES, table, strict=True))
 
 
-def merge(parts: Iterable[Statistics]) -> Statistics:
-    """Merge statistics of disjoint rows: exact, but for the quantiles, which are means weighted by count."""
-    known = list(parts)
-    if len(known) == 1:
-        return dict(known[0])
-    counts = np.array([float(part["count"].reshape(-1)[0]) for part in known])
-    weights = counts / counts.sum()
+def stacked(parts: Sequence[Statistics]) -> Statistics:
+    """Return statistics of several sets of rows with one more axis in front, as :func:`merge` wants them."""
+    return {key: np.stack([part[key] for part in parts]) for key in KEYS}
 
-    def stacked(key: str) -> NDArray[np.float64]:
-        return np.stack([np.asarray(part[key], np.float64) for part in known])
 
-    shaped = weights.reshape(-1, *(1,) * known[0]["mean"].ndim)
-    mean = (stacked("mean") * shaped).sum(axis=0)
-    spread = ((stacked("std") ** 2 + (stacked("mean") - mean) ** 2) * shaped).sum(axis=0)
+def merge(parts: Statistics) -> Statistics:
+    """Merge statistics of disjoint rows: exact, but for the quantiles, which are means weighted by count.
+
+    Args:
+        parts: The statistics, stacked: shape ``(parts, *shape)`` each.
+    """
+    counts = parts["count"].reshape(-1)
+    if len(counts) == 1:
+        return {key: value[0] for key, value in parts.items()}
+    weights = (counts / counts.sum()).reshape(-1, *(1,) * (parts["mean"].ndim - 1))
+    mean = (parts["mean"] * weights).sum(axis=0)
+    spread = ((parts["std"] ** 2 + (parts["mean"] - mean) ** 2) * weights).sum(axis=0)
     merged: Statistics = {
-        "min": stacked("min").min(axis=0),
-        "max": stacked("max").max(axis=0),
+        "min": parts["min"].min(axis=0),
+        "max": parts["max"].max(axis=0),
         "mean": mean,
         "std": np.sqrt(spread),
         "count": np.array([counts.sum()]),
     }
-    for key in QUANTILES:
-        merged[key] = (stacked(key) * shaped).sum(axis=0)
-    return merged
+    return merged | {key: (parts[key] * weights).sum(axis=0) for key in QUANTILES}
 
 
-def merge_quantiles(parts: Sequence[Statistics]) -> Statistics:
+def merge_quantiles(parts: Statistics) -> Statistics:
     """Return the quantiles of the mixture of ``parts``, each taken as linear between its known quantiles.
 
     Much closer than a mean of quantiles where episodes differ; used where the values are no longer at hand.
+
+    Args:
+        parts: As for :func:`merge`.
     """
     shares = np.array([0.0, *QUANTILES.values(), 1.0])
-    counts = np.array([float(part["count"].reshape(-1)[0]) for part in parts])
-    knots = np.stack([np.stack([part[key].reshape(-1) for key in ("min", *QUANTILES, "max")]) for part in parts])
+    number = len(parts["count"])
+    knots = np.stack([parts[key].reshape(number, -1) for key in ("min", *QUANTILES, "max")], axis=1)
     knots = np.maximum.accumulate(knots, axis=1)
-    shape = parts[0]["q50"].shape
+    # Each part is replaced by evenly weighted values of its own distribution.
+    grid = np.linspace(0.0, 1.0, max(11, min(101, _MIXED_VALUES // number)))
+    weights = np.repeat(parts["count"].reshape(-1) / grid.size, grid.size)
     table = np.empty((len(QUANTILES), knots.shape[2]))
     for element in range(knots.shape[2]):
-        # Each part is replaced by 101 evenly weighted values of its own distribution.
-        grid = np.linspace(0.0, 1.0, 101)
-        values = np.stack([np.interp(grid, shares, knots[part, :, element]) for part in range(len(parts))])
-        weights = np.repeat(counts / grid.size, grid.size)
-        order = np.argsort(values, axis=None, kind="stable")
+        values = np.concatenate([np.interp(grid, shares, knots[part, :, element]) for part in range(number)])
+        order = np.argsort(values, kind="stable")
         running = np.cumsum(weights[order])
         found = np.searchsorted(running, np.array(list(QUANTILES.values())) * running[-1])
-        table[:, element] = values.reshape(-1)[order][np.minimum(found, order.size - 1)]
+        table[:, element] = values[order][np.minimum(found, order.size - 1)]
+    shape = parts["q50"].shape[1:]
     return {key: row.reshape(shape) for key, row in zip(QUANTILES, table, strict=True)}
+
+
+def of_progression(first: float, step: float, number: int) -> Statistics:
+    """Return the statistics of ``first``, ``first + step``, ... in all ``number`` values, each ``(1,)``."""
+    last = first + step * (number - 1)
+    values = {
+        "min": first,
+        "max": last,
+        "mean": (first + last) / 2,
+        "std": abs(step) * np.sqrt((number**2 - 1) / 12),
+        "count": number,
+    }
+    values |= {key: first + share * (last - first) for key, share in QUANTILES.items()}
+    return {key: np.array([float(value)]) for key, value in values.items()}
 
 
 def to_json(statistics: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
@@ -180,9 +208,49 @@ def to_json(statistics: Mapping[str, Statistics]) -> dict[str, dict[str, Any]]:
     return {name: {key: _listed(key, value) for key, value in one.items()} for name, one in statistics.items()}
 
 
-def from_json(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Statistics]:
-    """Read the statistics of ``stats.json``."""
-    return {name: {key: np.asarray(value, np.float64) for key, value in one.items()} for name, one in content.items()}
+def shape_of(feature: Feature, key: str) -> tuple[int, ...]:
+    """Return the shape of one statistic of a feature."""
+    if key == "count":
+        return (1,)
+    return (feature.shape[-1], 1, 1) if feature.is_camera else (feature.shape[-1],)
+
+
+def checked(feature: Feature, values: Mapping[str, Any]) -> Statistics:
+    """Return the statistics of a feature from nested lists.
+
+    Raises:
+        DatasetError: One is missing, or has another shape or no numbers.
+    """
+    found: Statistics = {}
+    for key in KEYS:
+        try:
+            value = np.asarray(values[key], np.float64)
+            found[key] = value.reshape(shape_of(feature, key))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f"The statistics of {feature.name} have no usable {key}.") from error
+    if not found["count"][0] >= 1:
+        raise DatasetError(f"The statistics of {feature.name} are of {found['count'][0]} values.")
+    return found
+
+
+def read_statistics(root: Path, features: Iterable[Feature]) -> dict[str, Statistics]:
+    """Read ``stats.json``.
+
+    Args:
+        root: Folder of the dataset.
+        features: Those of whom there must be statistics.
+
+    Raises:
+        DatasetError: It cannot be read, or lacks some.
+    """
+    content = read_json(root / layout.STATS)
+    found = {}
+    for feature in features:
+        values = content.get(feature.name)
+        if not isinstance(values, dict):
+            raise DatasetError(f"{root / layout.STATS} has nothing on {feature.name}.")
+        found[feature.name] = checked(feature, values)
+    return found
 
 
 def _listed(key: str, value: NDArray[np.float64]) -> Any:

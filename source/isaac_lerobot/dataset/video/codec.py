@@ -31,6 +31,7 @@ _X264_PRESETS = (
 )
 _X264_TUNED = "no-cabac=1:no-deblock=1:weightp=0:subme=0:aq-mode=0:qcomp=1:ipratio=2.0"
 """Cheap to encode and to decode; one quality whatever the picture and the frame rate, better in key frames."""
+_X264_ALWAYS = "bframes=0:scenecut=0"
 _CRF, _CRF_WIDTH, _CRF_PER_HALVING = 29, 640, 2.0
 """x264's quality for pictures of 640 pixels and more, and how much better it is for each halving of that: the smaller a
 picture, the more of it a block of the encoder holds, and the less its bytes matter."""
@@ -142,24 +143,30 @@ class VideoCodec:
         options = ["-c:v", self.encoder, "-pix_fmt", self.pixel_format(height, width), "-g", str(self.gop)]
         if self.is_hardware:
             options += ["-preset", self.preset, "-rc", "vbr", "-cq", str(self.quality(height, width)), "-b:v", "0"]
-            # Without B-frames every GOP is closed: readers may then start at any key frame.
-            return [*options, "-bf", "0"]
+            return [*options, "-bf", self.extra_options["bf"]]
         options += ["-preset", self.preset, "-crf", str(self.quality(height, width)), "-threads", str(self.threads)]
-        if self.encoder != "libsvtav1":
-            # Frames are stored in the order they are shown, so that files can be joined by copying them.
-            options += ["-bf", "0"]
-        if self.encoder == "libx264":
-            # Key frames exactly where training expects them.
-            options += ["-sc_threshold", "0"]
-            if self.x264_params:
-                options += ["-x264-params", self.x264_params]
+        for name, value in self.extra_options.items():
+            options += [f"-{name}", value]
         if self.encoder == "libx265":
-            # Open GOPs (x265's default) make torchcodec return wrong frames on random access.
-            options += ["-x265-params", f"open-gop=0:scenecut=0:pools={self.threads}:frame-threads=1:log-level=error"]
+            options[-1] += f":pools={self.threads}:frame-threads=1:log-level=error"
             options += ["-tag:v", "hvc1"]
         if self.encoder == "libsvtav1":
             options += ["-svtav1-params", f"fast-decode=0:lp={self.threads}"]
         return options
+
+    @property
+    def extra_options(self) -> dict[str, str]:
+        """What the encoder is told beyond quality, preset and key frames, as lerobot's ``video.extra_options``.
+
+        lerobot encodes by it when it edits a dataset; what it then joins with our files must be like these.
+        """
+        # Frames are stored in the order they are shown, so that files can be joined by copying them, and every GOP is
+        # closed, as open ones make torchcodec return wrong frames; key frames are exactly where training expects them.
+        if self.encoder == "libx264":
+            return {"x264-params": ":".join(filter(None, [_X264_ALWAYS, self.x264_params]))}
+        if self.encoder == "libx265":
+            return {"x265-params": "bframes=0:open-gop=0:scenecut=0"}
+        return {"bf": "0"} if self.is_hardware else {}
 
     def info(self, height: int, width: int, fps: int) -> dict[str, Any]:
         """Return lerobot's ``info`` block for a camera of this size [pixels] and rate [frames/s]."""
@@ -176,7 +183,7 @@ class VideoCodec:
             "video.preset": int(self.preset) if self.preset.isdigit() else self.preset,
             "video.fast_decode": 0,
             "video.video_backend": "pyav",
-            "video.extra_options": {"x264-params": self.x264_params} if self.x264_params else {},
+            "video.extra_options": self.extra_options,
             "is_depth_map": False,
         }
 
@@ -189,6 +196,11 @@ _NAMED = {
     "hevc_nvenc": VideoCodec("hevc_nvenc", 26, "p4", 2, 1, ""),
     "av1_nvenc": VideoCodec("av1_nvenc", 30, "p4", 2, 1, ""),
 }
+
+
+def tuning_in(x264_params: object) -> str:
+    """Return a codec's ``x264_params`` from what :attr:`VideoCodec.extra_options` made of them."""
+    return x264_params.removeprefix(_X264_ALWAYS).removeprefix(":") if isinstance(x264_params, str) else ""
 
 
 def choose_codec() -> VideoCodec:

@@ -59,14 +59,15 @@ def video_frames(path: Path, first: int, count: int, fps: int, form: PictureForm
     Raises:
         DatasetError: ffmpeg cannot decode the file, or it holds fewer frames.
     """
-    # ffmpeg starts decoding at a key frame at or before the input time. With open GOPs the frames just before
-    # that key frame's own time are lost, so it is sent further back than any reordering reaches, and the
-    # frames up to the wanted one are dropped by their time, half a frame early so that rounding cannot matter.
+    # ffmpeg starts decoding at a key frame at or before the input time. With open GOPs the frames just before that key
+    # frame's own time are lost, so it is sent further back than any reordering reaches, and the frames up to the wanted
+    # one are dropped by their time. The end is a time too, not a number: a frame that cannot be decoded must be missed,
+    # and not made up for by a later one. A quarter of a frame keeps either clear of roundings.
     start = max(0, first - _REORDERING)
-    seek = ["-ss", f"{(start - 0.5) / fps:.6f}"] if start else []
-    origin = (start - 0.5) / fps if start else 0.0
-    skip = max(0.0, (first - 0.5) / fps - origin)
-    command = [*seek, *ffmpeg.mp4_input(path), "-ss", f"{skip:.6f}", "-map", "0:v:0", "-frames:v", str(count)]
+    skip = max(0.0, first - start - 0.25) / fps
+    end = (first - start + count - 0.25) / fps
+    stretch = ["-ss", f"{skip:.6f}", "-t", f"{end - skip:.6f}", "-map", "0:v:0"]
+    command = [*(("-ss", f"{start / fps:.6f}") if start else ()), *ffmpeg.mp4_input(path), *stretch]
     number = 0
     for picture in _decode(command, form, path):
         yield picture
@@ -107,12 +108,14 @@ def still(encoded: bytes, shape: tuple[int, ...], where: str) -> Picture:
     """
     height, width, channels = shape
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with Image.open(io.BytesIO(encoded), formats=("PNG", "JPEG", "TIFF")) as image:
             if image.size != (width, height):
                 raise DatasetError(f"{where} has {image.height}x{image.width} pixels, not {height}x{width}.")
             grey = image if image.mode in ("L", "I;16", "I") else image.convert("L")
             picture = np.asarray(image.convert("RGB") if channels == 3 else grey)
-    except (OSError, ValueError, SyntaxError, ArithmeticError, Image.DecompressionBombError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:
         raise DatasetError(f"{where} cannot be decoded ({first_line(error)}).") from error
     return picture.astype(np.uint8 if picture.dtype == np.uint8 else np.uint16, copy=False).reshape(shape)
 
@@ -125,7 +128,7 @@ def _decode(arguments: list[str], form: PictureFormat, where: Path, *, strictly:
     with tempfile.TemporaryFile() as complaints:
         try:
             process = subprocess.Popen(
-                ffmpeg.command(*arguments, *output),
+                ffmpeg.command("-noautorotate", *arguments, *output),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=complaints,

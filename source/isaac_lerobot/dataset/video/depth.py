@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,27 @@ class DepthCode:
 
     @classmethod
     def of(cls, feature: Feature) -> DepthCode | None:
-        """The code that a video feature's ``info`` describes; None for a camera that is none for depth."""
-        info = feature.info or {}
-        if not (info.get("is_depth_map") or info.get("video.is_depth_map")):
+        """The code that a video feature's ``info`` describes; None for a camera that is none for depth.
+
+        Raises:
+            DatasetError: It describes none that could be.
+        """
+        if not feature.is_depth:
             return None
-        return cls(
-            near=float(info.get("video.depth_min", cls.near)),
-            far=float(info.get("video.depth_max", cls.far)),
-            shift=float(info.get("video.shift", cls.shift)),
-            logarithmic=bool(info.get("video.use_log", cls.logarithmic)),
-            millimetres=info.get("depth_unit", "mm") == "mm",
-        )
+        info = feature.info or {}
+        try:
+            code = cls(
+                near=float(info.get("video.depth_min", cls.near)),
+                far=float(info.get("video.depth_max", cls.far)),
+                shift=float(info.get("video.shift", cls.shift)),
+                logarithmic=bool(info.get("video.use_log", cls.logarithmic)),
+                millimetres=info.get("depth_unit", "mm") == "mm",
+            )
+        except (TypeError, ValueError, OverflowError):
+            code = cls(math.nan)
+        if not -code.shift < code.near < code.far < math.inf:
+            raise DatasetError(f"The info of {feature.name} in {layout.INFO} says of no depth how it is coded.")
+        return code
 
     def decode(self, codes: NDArray[np.uint16]) -> NDArray[np.float32]:
         """Distances of the codes 0..4095, of the same shape, float32 [mm or m]; whole numbers if in mm."""

@@ -96,6 +96,8 @@ def read_mp4(path: Path) -> Mp4:
         Mp4Error: It cannot be opened, has no complete ``moov`` box or no picture track, or its boxes contradict
             each other.
     """
+    if path.exists() and not path.is_file():
+        raise Mp4Error(path, "it is no file")
     try:
         with path.open("rb") as file:
             return _read(file)

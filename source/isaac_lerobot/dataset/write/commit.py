@@ -8,13 +8,12 @@
 3. ``info.json`` is replaced, and its folder synchronised: **from here on the episode is committed**.
 
 Each move is atomic, so that a process killed at any instant leaves either the dataset with the episode or the one
-without it, plus files that nobody counts, which :mod:`repair` removes. A commit that fails is undone at once.
+without it, plus files that nobody counts, which :mod:`recover` removes. A commit that fails is undone at once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,13 +23,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.disk import durable
-from isaac_lerobot.dataset.format import layout, metadata, sidecar, statistics, tables
-from isaac_lerobot.dataset.format.features import BOOKKEEPING
+from isaac_lerobot.dataset.format import episodes, layout, sidecar, statistics
+from isaac_lerobot.dataset.format.columns import bookkeeping_columns, frame_table, numpy_chunks
+from isaac_lerobot.dataset.format.episodes import EpisodeRow
+from isaac_lerobot.dataset.format.info import Info, read_info
 from isaac_lerobot.dataset.format.layout import Location, next_episode_location
-from isaac_lerobot.dataset.format.metadata import EpisodeRow, Info
+from isaac_lerobot.dataset.format.own import OwnMetadata
 from isaac_lerobot.dataset.format.statistics import Statistics
+from isaac_lerobot.dataset.format.tasks import read_tasks, tasks_table
 from isaac_lerobot.dataset.video.encoder import EncodedVideo
 from isaac_lerobot.errors import DatasetError
+
+Move = tuple[Path | None, Path]
+"""A completed file and its place in the dataset; without a file what lies there is removed."""
 
 
 @dataclass(frozen=True)
@@ -90,32 +95,33 @@ class UndoError(DatasetError):
 
 
 def read_state(root: Path) -> DatasetState:
-    """Read what is committed in a dataset that :mod:`repair` has cleaned up."""
-    info = metadata.read_info(root)
-    schema = metadata.read_episode_schema(root) if info.total_episodes else None
+    """Read what is committed in a dataset that :mod:`recover` has brought into order."""
+    info = read_info(root)
+    features = [feature for feature in {**info.features, **info.bookkeeping}.values() if feature.has_statistics]
+    schema = episodes.read_schema(root) if info.total_episodes else None
     return DatasetState(
         info=info,
-        tasks=tuple(metadata.read_tasks(root)),
-        statistics=metadata.read_statistics(root) if info.total_episodes else {},
-        table_schema=schema or metadata.episode_schema(info.features),
+        tasks=tuple(read_tasks(root)),
+        statistics=statistics.read_statistics(root, features) if info.total_episodes else {},
+        table_schema=schema or episodes.episode_schema(info.features),
         data=layout.last(layout.data_files(root)),
         episodes=layout.last(layout.episodes_files(root)),
         videos={name: layout.last(layout.video_files(root, name)) for name in info.videos},
     )
 
 
-def write_new_dataset(root: Path, info: Info, own: Mapping[str, Any]) -> DatasetState:
+def write_new_dataset(root: Path, info: Info, own: OwnMetadata) -> DatasetState:
     """Make ``root`` a dataset without episodes."""
     folder = root / layout.STAGING / "create"
     durable.make_folder(folder)
     durable.make_folder(root / "meta")
-    durable.write_json(folder / "own.json", dict(own))
+    durable.write_json(folder / "own.json", own.to_json())
     durable.write_json(folder / "info.json", info.to_json())
     durable.replace(folder / "own.json", root / layout.OWN_METADATA)
     durable.replace(folder / "info.json", root / layout.INFO)
     durable.sync_folder(root / "meta")
     durable.remove_tree(folder)
-    return DatasetState(info, (), {}, metadata.episode_schema(info.features))
+    return DatasetState(info, (), {}, episodes.episode_schema(info.features))
 
 
 def commit_episode(root: Path, state: DatasetState, episode: FinishedEpisode) -> DatasetState:
@@ -143,9 +149,7 @@ def commit_episode(root: Path, state: DatasetState, episode: FinishedEpisode) ->
     return new
 
 
-def _complete(
-    root: Path, state: DatasetState, episode: FinishedEpisode
-) -> tuple[DatasetState, list[tuple[Path, Path]]]:
+def _complete(root: Path, state: DatasetState, episode: FinishedEpisode) -> tuple[DatasetState, list[Move]]:
     """Write all files into the staging folder; return the state to be and the moves ``(source, target)``."""
     info, folder = state.info, episode.folder
     index, size = info.total_episodes, info.chunks_size
@@ -153,25 +157,21 @@ def _complete(
     data = next_episode_location(state.data, size)
     rows_file = next_episode_location(state.episodes, size)
     videos = {name: next_episode_location(state.videos.get(name), size) for name in episode.videos}
-    moves: list[tuple[Path, Path]] = []
+    moves: list[Move] = []
 
     for name, video in episode.videos.items():
         durable.sync_file(video.path)
         moves.append((video.path, layout.video_file(name, videos[name])))
     moves += _complete_sidecar(episode, index)
 
-    bookkeeping = tables.bookkeeping_columns(
-        episode.length, info.fps, index, info.total_frames, tasks.index(episode.task)
-    )
-    table = tables.frame_table(episode.rows, info.features, bookkeeping)
-    tables.write_parquet(folder / "data.parquet", [table], table.schema)
-    durable.sync_file(folder / "data.parquet")
+    bookkeeping = bookkeeping_columns(episode.length, info.fps, index, info.total_frames, tasks.index(episode.task))
+    table = frame_table(episode.rows, info.features, bookkeeping)
+    durable.write_parquet(folder / "data.parquet", [table], table.schema)
     moves.append((folder / "data.parquet", layout.data_file(data)))
 
     if tasks != state.tasks:
-        content = metadata.tasks_table(tasks)
-        tables.write_parquet(folder / "tasks.parquet", [content], content.schema)
-        durable.sync_file(folder / "tasks.parquet")
+        content = tasks_table(tasks)
+        durable.write_parquet(folder / "tasks.parquet", [content], content.schema)
         moves.append((folder / "tasks.parquet", layout.TASKS))
 
     pictures = {name: video.statistics for name, video in episode.videos.items()} | dict(episode.stills)
@@ -183,17 +183,15 @@ def _complete(
         first_index=info.total_frames,
         success=episode.success,
         data=data,
-        episodes=rows_file,
         videos={name: (location, 0) for name, location in videos.items()},
         statistics=of_episode,
     )
-    rows = metadata.episode_table([row], info.fps, state.table_schema)
-    tables.write_parquet(folder / "episode.parquet", [rows], rows.schema)
-    durable.sync_file(folder / "episode.parquet")
+    rows = episodes.episode_table([row], info.fps, state.table_schema, rows_file)
+    durable.write_parquet(folder / "episode.parquet", [rows], rows.schema)
     moves.append((folder / "episode.parquet", layout.episodes_file(rows_file)))
 
     merged = {
-        name: statistics.merge([state.statistics[name], one] if name in state.statistics else [one])
+        name: statistics.merge(statistics.stacked([state.statistics[name], one])) if state.statistics else one
         for name, one in of_episode.items()
     }
     durable.write_json(folder / "stats.json", statistics.to_json(merged))
@@ -213,54 +211,63 @@ def _complete(
 def episode_statistics(table: pa.Table, info: Info, pictures: Mapping[str, Statistics]) -> dict[str, Statistics]:
     """Return the statistics of every feature but strings, from the rows ``table`` and of the ``pictures``."""
     found: dict[str, Statistics] = {}
-    for name, feature in {**info.features, **BOOKKEEPING}.items():
+    for name, feature in {**info.features, **info.bookkeeping}.items():
         if feature.is_camera:
             found[name] = pictures[name]
         elif feature.is_number:
-            found[name] = statistics.column_statistics(feature, tables.numpy_chunks(feature, table.column(name)))
+            found[name] = statistics.column_statistics(feature, list(numpy_chunks(feature, table.column(name))))
     return found
 
 
-def _complete_sidecar(episode: FinishedEpisode, index: int) -> list[tuple[Path, Path]]:
-    folder, written = episode.folder, []
+def _complete_sidecar(episode: FinishedEpisode, index: int) -> list[Move]:
+    """Write the episode's own files; return their moves, and for each kind that it lacks a removal."""
+    folder = episode.folder
+    written = {".json": bool(episode.attributes), ".npz": bool(episode.arrays), ".parquet": episode.extra is not None}
     if episode.attributes:
-        durable.write_bytes(folder / "own.json", json.dumps(episode.attributes, indent=4).encode())
-        written.append(".json")
+        durable.write_json(folder / "own.json", dict(episode.attributes))
     if episode.arrays:
         sidecar.write_arrays(folder / "own.npz", episode.arrays)
         durable.sync_file(folder / "own.npz")
-        written.append(".npz")
     if episode.extra is not None:
-        tables.write_parquet(folder / "own.parquet", [episode.extra], episode.extra.schema)
-        durable.sync_file(folder / "own.parquet")
-        written.append(".parquet")
-    return [(folder / f"own{suffix}", layout.sidecar_file(index, suffix)) for suffix in written]
+        durable.write_parquet(folder / "own.parquet", [episode.extra], episode.extra.schema)
+    # Where an episode before could neither be written nor undone, its files lie at these very names.
+    return [
+        (folder / f"own{suffix}" if there else None, layout.sidecar_file(index, suffix))
+        for suffix, there in written.items()
+    ]
 
 
-def _publish(root: Path, moves: list[tuple[Path, Path]], done: list[Path]) -> None:
+def _publish(root: Path, moves: list[Move], done: list[Path]) -> None:
     *others, (info, _) = moves
     for source, target in others:
+        if source is None and not (root / target).exists():
+            continue
         durable.make_folder((root / target).parent)
         done.append(target)
-        durable.replace(source, root / target)
-    for folder in sorted({(root / target).parent for _, target in moves}):
+        if source is None:
+            durable.remove(root / target)
+        else:
+            durable.replace(source, root / target)
+    for folder in sorted({(root / target).parent for target in done}):
         durable.sync_folder(folder)
+    assert info is not None
     done.append(layout.INFO)
     durable.replace(info, root / layout.INFO)
     durable.sync_folder(root / "meta")
 
 
-def _undo(root: Path, state: DatasetState, folder: Path, moves: list[tuple[Path, Path]], done: list[Path]) -> None:
+def _undo(root: Path, state: DatasetState, folder: Path, moves: list[Move], done: list[Path]) -> None:
     try:
         if layout.INFO in done:
             durable.write_json(folder / "undo.json", state.info.to_json())
             durable.replace(folder / "undo.json", root / layout.INFO)
+            durable.sync_folder(root / "meta")
         if layout.STATS in done and state.info.total_episodes:
             durable.write_json(folder / "undo.json", statistics.to_json(state.statistics))
             durable.replace(folder / "undo.json", root / layout.STATS)
         if layout.TASKS in done and state.tasks:
-            content = metadata.tasks_table(state.tasks)
-            tables.write_parquet(folder / "undo.parquet", [content], content.schema)
+            content = tasks_table(state.tasks)
+            durable.write_parquet(folder / "undo.parquet", [content], content.schema)
             durable.replace(folder / "undo.parquet", root / layout.TASKS)
         kept = {layout.INFO}
         if state.info.total_episodes:

@@ -13,13 +13,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.format.features import Feature, FrameCheck
-from isaac_lerobot.dataset.format.metadata import check_json
+from isaac_lerobot.dataset.format.json_file import check_json
 from isaac_lerobot.dataset.format.sidecar import extra_features, extra_schema
 from isaac_lerobot.dataset.format.statistics import PictureStatistics, Statistics
-from isaac_lerobot.dataset.format.tables import RowBuffer
 from isaac_lerobot.dataset.video.codec import VideoCodec
 from isaac_lerobot.dataset.video.encoder import BufferPool, VideoStream
 from isaac_lerobot.dataset.write.commit import FinishedEpisode
+from isaac_lerobot.dataset.write.rows import RowBuffer
 from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
 

@@ -16,140 +16,156 @@ one step (it can on Linux), there is an instant without ``data`` or ``meta``, wh
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from isaac_lerobot.dataset.disk import durable
-from isaac_lerobot.dataset.format import episode_rows, layout, metadata, statistics, tables
-from isaac_lerobot.dataset.format.episode_rows import EpisodePlace
-from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature
+from isaac_lerobot.dataset.format import episodes, layout, statistics
+from isaac_lerobot.dataset.format.columns import data_schema, numpy_chunks, opened, python_array
+from isaac_lerobot.dataset.format.episodes import EpisodeRow
+from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.format.info import Info, read_info
+from isaac_lerobot.dataset.format.json_file import read_json
 from isaac_lerobot.dataset.format.layout import Location
-from isaac_lerobot.dataset.format.metadata import Info
-from isaac_lerobot.dataset.format.statistics import Statistics
+from isaac_lerobot.dataset.format.own import OwnMetadata, read_own
+from isaac_lerobot.dataset.format.statistics import EXACT_VALUES, Statistics
 from isaac_lerobot.dataset.video.copying import concatenate
-from isaac_lerobot.dataset.video.mp4 import read_mp4
-
-MAX_VIDEO_SECONDS = 1000.0
-"""Readers compare times in float32, which cannot tell frames apart well enough from 1024 s on."""
+from isaac_lerobot.dataset.write.plan import Plan, Target, make_plan
+from isaac_lerobot.errors import DatasetError
 
 _FOLDER = layout.STAGING / "join"
 _JOURNAL = _FOLDER / "journal.json"
-_MEBI = 2**20
-_QUANTILE_VALUES = 16_000_000
-"""Dataset-wide quantiles are exact up to this many values of all features together, 128 MB at most."""
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """A file as it is, with the episodes in it."""
-
-    path: Path
-    location: Location
-    episodes: range
-    size: int
-    seconds: float = 0.0
-    kind: Any = None
-
-
-@dataclass
-class _Plan:
-    """Which file each episode goes to. Locations are per episode, starts in frames."""
-
-    data: list[tuple[Location, list[_Unit]]] = field(default_factory=list)
-    videos: dict[str, list[tuple[Location, list[_Unit]]]] = field(default_factory=dict)
-
-    def joins(self) -> Iterator[tuple[str, Location, list[_Unit]]]:
-        """Yield the videos to be written anew."""
-        for name, files in self.videos.items():
-            for location, units in files:
-                if _moves(location, units):
-                    yield name, location, units
-
-
-def join_files(root: Path, *, everything: bool = False) -> list[str]:
+def join_files(
+    root: Path,
+    *,
+    everything: bool = False,
+    untouched: int = 0,
+    on_the_way: bool = False,
+    own: OwnMetadata | None = None,
+) -> list[str]:
     """Join the files of single episodes. Call with the lock held, on a dataset in order.
 
     Args:
         root: Folder of the dataset.
-        everything: Also join files of former recordings that are smaller than half the format's size. Otherwise a
-            file is touched again only when at least as much was recorded after it, so that many short recordings
-            cost little more than one long one.
+        everything: Also join files of former recordings that are smaller than half the format's size.
+        untouched: Number of episodes whose data and videos stay as they are.
+        on_the_way: Leave the dataset's statistics as they are: more episodes are about to come.
+        own: What is to be kept of the dataset, where that is not what stands there.
 
     Returns:
         What was done, in words.
+
+    Raises:
+        DatasetError: A file cannot be read or joined; the dataset is as it was.
+        OSError: Likewise.
     """
-    info = metadata.read_info(root)
+    info = read_info(root)
     if not info.total_episodes:
         return []
-    table, places = episode_rows.read_table(root, info)
-    plan = _make_plan(root, info, places, everything)
-    many_tables = len(list(layout.episodes_files(root))) > 1
-    data_moves = any(_moves(location, units) for location, units in plan.data)
-    joins = list(plan.joins())
-    if not (data_moves or joins or many_tables or "success" not in table.column_names):
+    rows = episodes.read_rows(root, info)
+    own = own or read_own(root)
+    plan = make_plan(root, info, rows, own.joined_episodes, everything=everything, untouched=untouched)
+    schema = _table_schema(root)
+    if not (plan.data_changes or plan.new_videos or len(plan.tables) < _number_of_tables(root) or schema.is_new):
         return []
-
     staging = root / _FOLDER
     durable.remove_tree(staging)
     durable.make_folder(staging)
     token = uuid.uuid4().hex
-    with ThreadPoolExecutor(max_workers=min(len(joins), os.cpu_count() or 1) or 1) as pool:
-        joined_videos = list(pool.map(lambda planned: _join_video(root, info, *planned), joins))
-    new_videos = [(path, name, location) for path, (name, location, _) in zip(joined_videos, joins, strict=True)]
-    for path in joined_videos:
-        durable.sync_file(path)
-    if data_moves:
+    videos = _write_videos(root, info, plan)
+    if plan.data_changes:
         _write_data(root, info, plan, staging / "data")
-    _write_meta(root, info, places, plan, table, token)
-    for path, name, location in new_videos:
-        target = root / layout.video_file(name, location)
-        durable.make_folder(target.parent)
-        durable.replace(path, target)
-    for folder in sorted({(root / layout.video_file(name, location)).parent for _, name, location in new_videos}):
-        durable.sync_folder(folder)
+    own = replace(own, joined=token, joined_episodes=info.total_episodes)
+    _copy_meta(root, staging, {layout.OWN_METADATA: own.to_json(), layout.INFO: info.to_json()})
+    _write_tables(root, info, rows, plan, schema.wanted, everything=schema.is_new)
+    if not on_the_way:
+        # The joined data, where there is one, is the same rows in fewer files.
+        data = staging if plan.data_changes else root
+        durable.write_json(staging / layout.STATS, statistics.to_json(_statistics(staging, data, info, rows)))
+    for path in sorted({found.parent for found in (staging / "meta").rglob("*")}):
+        durable.sync_folder(path)
+    _publish_videos(root, videos)
     journal = {
         "token": token,
-        "data": _listing(staging / "data") if data_moves else None,
-        "old_videos": [str(unit.path) for _, _, units in joins for unit in units],
+        "data": _listing(staging / "data") if plan.data_changes else None,
+        "old_videos": [unit.path.as_posix() for _, target in plan.new_videos for unit in target.units],
     }
     durable.write_json(staging / "journal.new", journal)
     durable.sync_folder(staging)
     durable.replace(staging / "journal.new", root / _JOURNAL)
     durable.sync_folder(staging)
     finish(root)
-    joined = sum(len(units) for _, _, units in joins)
-    return [f"join {joined} video files into {len(joins)}, {len(places)} episodes into {len(plan.data)} data files"]
+    joined = sum(len(target.units) for _, target in plan.new_videos)
+    return [
+        f"join {joined} video files into {len(plan.new_videos)}, {len(rows)} episodes into {len(plan.data)} data files"
+    ]
 
 
 def is_interrupted(root: Path) -> bool:
     """Whether a joining was interrupted at a point from which it is to be finished."""
-    return (root / _JOURNAL).is_file()
+    return (root / _JOURNAL).exists()
 
 
 def finish(root: Path) -> None:
-    """Do what is left of the last two steps of a joining. Call with the lock held."""
-    journal = json.loads((root / _JOURNAL).read_text(encoding="utf-8"))
+    """Do what is left of the last two steps of a joining. Call with the lock held.
+
+    Raises:
+        DatasetError: The journal is none that we wrote.
+    """
+    journal = read_json(root / _JOURNAL)
+    token, data, old = journal.get("token"), journal.get("data"), journal.get("old_videos")
+    if not isinstance(token, str) or not isinstance(data, list | None) or not isinstance(old, list):
+        raise DatasetError(f"{root / _JOURNAL} is damaged. Move {root / layout.STAGING} away.")
+    videos = [_video(root, name) for name in old]
     staging = root / _FOLDER
-    _finish_exchange(root, "data", lambda: journal["data"] is None or _listing(root / "data") == journal["data"])
-    _finish_exchange(root, "meta", lambda: metadata.read_own(root).get("joined") == journal["token"])
-    folders = set()
-    for name in journal["old_videos"]:
-        durable.remove(root / name)
-        folders.add((root / name).parent)
-    for folder in sorted(folders):
+    _finish_exchange(root, "data", lambda: data is None or _listing(root / "data") == data)
+    _finish_exchange(root, "meta", lambda: read_own(root).joined == token)
+    rows = episodes.read_rows(root, read_info(root))
+    used = {layout.video_file(name, file) for row in rows for name, (file, _) in row.videos.items()}
+    for path in videos:
+        if path not in used:
+            durable.remove(root / path)
+    for folder in sorted({(root / path).parent for path in videos}):
         durable.remove_empty_folder(folder)
     durable.remove(root / _JOURNAL)
     durable.remove_tree(staging)
+
+
+def bookkeeping_statistics(rows: Sequence[EpisodeRow], fps: int) -> dict[str, Statistics]:
+    """Return the statistics of the bookkeeping features that follow from where the episodes lie.
+
+    What stands in the episode table may be stale: lerobot leaves it as it was when it removes episodes.
+    """
+    parts: dict[str, list[Statistics]] = {"timestamp": [], "frame_index": [], "episode_index": [], "index": []}
+    for row in rows:
+        parts["timestamp"].append(statistics.of_progression(0, 1 / fps, row.length))
+        parts["frame_index"].append(statistics.of_progression(0, 1, row.length))
+        parts["episode_index"].append(statistics.of_progression(row.index, 0, row.length))
+        parts["index"].append(statistics.of_progression(row.first_index, 1, row.length))
+    return {name: statistics.merge(statistics.stacked(found)) for name, found in parts.items()}
+
+
+def _video(root: Path, name: object) -> Path:
+    """Return the video that a journal names, which may have come with a dataset from anywhere.
+
+    Raises:
+        DatasetError: It names something else.
+    """
+    path = Path(name) if isinstance(name, str) else Path()
+    location = Location.of(path)
+    if location is None or len(path.parts) != 4 or path != layout.video_file(path.parts[1], location):
+        raise DatasetError(f"{root / _JOURNAL} names {name!r}, which is no video. Move {root / layout.STAGING} away.")
+    return path
 
 
 def _finish_exchange(root: Path, name: str, is_done: Callable[[], bool]) -> None:
@@ -164,196 +180,171 @@ def _finish_exchange(root: Path, name: str, is_done: Callable[[], bool]) -> None
     durable.sync_folder(staging)
 
 
-def _make_plan(root: Path, info: Info, places: Sequence[EpisodePlace], everything: bool) -> _Plan:
-    data_limit = info.data_files_size_in_mb * _MEBI
-    video_limit = info.video_files_size_in_mb * _MEBI
-    plan = _Plan()
-    units = _units(root, [place.data for place in places], layout.data_file)
-    numbers = layout.locations(info.chunks_size)
-    # The data folder is exchanged as a whole, so its files are numbered from 0 again.
-    plan.data = [(next(numbers), group) for group in _groups(units, data_limit, everything)]
-    for name in info.videos:
-        units = [
-            _measured(root, unit, info.fps)
-            for unit in _units(root, [place.videos[name][0] for place in places], _video_path(name))
-        ]
-        taken = {unit.location for unit in units}
-        free = (location for location in layout.locations(info.chunks_size) if location not in taken)
-        plan.videos[name] = []
-        for group in _groups(units, video_limit, everything):
-            stays = len(group) == 1 and (group[0].location.chunk == 0 or group[0].kind is None)
-            plan.videos[name].append((group[0].location if stays else next(free), group))
-    return plan
-
-
-def _video_path(name: str) -> Callable[[Location], Path]:
-    return lambda location: layout.video_file(name, location)
-
-
-def _units(root: Path, locations: Sequence[Location], path_of: Callable[[Location], Path]) -> list[_Unit]:
-    """Return the files that hold the episodes, in order."""
-    units: list[_Unit] = []
-    for index, location in enumerate(locations):
-        if units and units[-1].location == location:
-            units[-1] = replace(units[-1], episodes=range(units[-1].episodes.start, index + 1))
-        else:
-            path = path_of(location)
-            units.append(_Unit(path, location, range(index, index + 1), (root / path).stat().st_size))
-    return units
-
-
-def _measured(root: Path, unit: _Unit, fps: int) -> _Unit:
-    mp4 = read_mp4(root / unit.path)
-    joinable = mp4.is_constant(fps) and mp4.timescale % fps == 0
-    kind = (mp4.configuration, mp4.timescale) if joinable else None
-    return replace(unit, seconds=mp4.frames / fps, kind=kind)
-
-
-def _groups(units: Sequence[_Unit], limit: int, everything: bool) -> Iterator[list[_Unit]]:
-    """Yield the units that become one file each."""
-    after = 0
-    alone = []
-    for unit in reversed(units):
-        big = unit.size >= limit / 2
-        alone.append(unit.location.chunk == 0 and (big or (not everything and unit.size > after)))
-        after += unit.size
-    group: list[_Unit] = []
-    size, seconds = 0, 0.0
-    previous_alone = False
-    for unit, is_alone in zip(units, reversed(alone), strict=True):
-        fits = size + unit.size < limit and seconds + unit.seconds <= MAX_VIDEO_SECONDS
-        same = bool(group) and group[0].kind == unit.kind and (unit.kind is not None or unit.seconds == 0.0)
-        if group and (is_alone or previous_alone or not fits or not same):
-            yield group
-            group, size, seconds = [], 0, 0.0
-        group.append(unit)
-        size, seconds = size + unit.size, seconds + unit.seconds
-        previous_alone = is_alone
-    if group:
-        yield group
-
-
-def _moves(location: Location, units: Sequence[_Unit]) -> bool:
-    return len(units) > 1 or units[0].location != location
-
-
 def _listing(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _join_video(root: Path, info: Info, name: str, location: Location, units: Sequence[_Unit]) -> Path:
-    """Write the frames of several videos into one, as they are; return where it lies."""
-    target = root / _FOLDER / layout.video_file(name, location)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    concatenate([root / unit.path for unit in units], target, info.fps)
-    return target
+def _write_videos(root: Path, info: Info, plan: Plan) -> list[tuple[Path, Path]]:
+    """Write the joined videos; return where they lie and where they go."""
+    moves = []
+    for name, target in plan.new_videos:
+        path = layout.video_file(name, target.location)
+        (root / _FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
+        moves.append((root / _FOLDER / path, root / path))
+    sources = [[root / unit.path for unit in target.units] for _, target in plan.new_videos]
+    with ThreadPoolExecutor(max_workers=min(len(moves), os.cpu_count() or 1) or 1) as pool:
+        list(pool.map(lambda files, move: concatenate(files, move[0], info.fps), sources, moves))
+    for staged, _ in moves:
+        durable.sync_file(staged)
+    return moves
 
 
-def _write_data(root: Path, info: Info, plan: _Plan, folder: Path) -> None:
-    schema = tables.data_schema(info.features)
-    for location, units in plan.data:
-        target = folder.parent / layout.data_file(location)
+def _publish_videos(root: Path, moves: Sequence[tuple[Path, Path]]) -> None:
+    for staged, target in moves:
         durable.make_folder(target.parent)
-        if len(units) == 1:
-            durable.link_or_copy(root / units[0].path, target)
+        durable.replace(staged, target)
+    for folder in sorted({target.parent for _, target in moves}):
+        durable.sync_folder(folder)
+
+
+def _write_data(root: Path, info: Info, plan: Plan, folder: Path) -> None:
+    schema = data_schema(info.features)
+    for target in plan.data:
+        path = folder.parent / layout.data_file(target.location)
+        durable.make_folder(path.parent)
+        if len(target.units) == 1:
+            durable.link_or_copy(root / target.units[0].path, path)
         else:
-            tables.write_parquet(target, _row_groups([root / unit.path for unit in units], schema), schema)
-            durable.sync_file(target)
-    for chunk in sorted(folder.iterdir()):
+            durable.write_parquet(path, _row_groups([root / unit.path for unit in target.units], schema), schema)
+    for path in sorted((root / "data").rglob("*")):
+        # What is no data file is somebody else's, and stays.
+        if path.is_file() and path.suffix != ".parquet":
+            durable.make_folder((folder / path.relative_to(root / "data")).parent)
+            durable.link_or_copy(path, folder / path.relative_to(root / "data"))
+    for chunk in sorted({path.parent for path in folder.rglob("*")}):
         durable.sync_folder(chunk)
-    durable.sync_folder(folder)
 
 
 def _row_groups(paths: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with opened(path) as file:
             for number in range(file.num_row_groups):
                 yield file.read_row_group(number).select(schema.names).cast(schema)
 
 
-def _write_meta(
-    root: Path, info: Info, places: Sequence[EpisodePlace], plan: _Plan, table: pa.Table, token: str
-) -> None:
-    folder = root / _FOLDER / "meta"
-    durable.make_folder(folder)
+def _copy_meta(root: Path, staging: Path, changed: Mapping[Path, object]) -> None:
+    """Put into the staging folder a ``meta`` that is as it was but for the episode table and what is ``changed``."""
+    durable.make_folder(staging / "meta")
     for path in sorted((root / "meta").rglob("*")):
-        relative = path.relative_to(root / "meta")
-        if path.is_dir() or relative.parts[0] == "episodes" or Path("meta") / relative in (layout.STATS, layout.INFO):
+        relative = path.relative_to(root)
+        if path.is_file() and relative.parts[1] != "episodes" and relative not in changed:
+            durable.make_folder((staging / relative).parent)
+            durable.link_or_copy(path, staging / relative)
+    for relative, content in changed.items():
+        durable.write_json(staging / relative, content)
+
+
+class _Schema:
+    """Columns of the episode table, as they are to be."""
+
+    def __init__(self, present: pa.Schema) -> None:
+        self.is_new = "success" not in present.names
+        self.wanted = present.append(pa.field("success", pa.bool_())) if self.is_new else present
+
+
+def _table_schema(root: Path) -> _Schema:
+    schema = episodes.read_schema(root)
+    assert schema is not None
+    return _Schema(schema)
+
+
+def _number_of_tables(root: Path) -> int:
+    return sum(1 for _ in layout.episodes_files(root))
+
+
+def _write_tables(
+    root: Path, info: Info, rows: Sequence[EpisodeRow], plan: Plan, schema: pa.Schema, *, everything: bool
+) -> None:
+    """Write the episode table with the files and times of the plan; files in which nothing changes are linked."""
+    changed = plan.changed_episodes
+    places = _places(info, rows, plan)
+    for target in plan.tables:
+        path = root / _FOLDER / layout.episodes_file(target.location)
+        durable.make_folder(path.parent)
+        if not everything and not target.is_new and changed.isdisjoint(target.episodes):
+            durable.link_or_copy(root / target.units[0].path, path)
             continue
-        if Path("meta") / relative != layout.OWN_METADATA:
-            durable.make_folder((folder / relative).parent)
-            durable.link_or_copy(path, folder / relative)
-    staged = root / _FOLDER
-    durable.write_json(staged / layout.OWN_METADATA, metadata.read_own(root) | {"joined": token})
-    durable.write_json(staged / layout.INFO, info.to_json())
-    # The joined data, where there is one, is the same rows in fewer files.
-    data = staged if (staged / "data").is_dir() else root
-    durable.write_json(staged / layout.STATS, statistics.to_json(_statistics(root, info, table, data)))
-    _write_episode_table(staged, info, _with_places(table.slice(0, len(places)), info, places, plan))
-    for path in sorted({found.parent for found in folder.rglob("*")}):
-        durable.sync_folder(path)
+        table = episodes.read_files(root, [root / unit.path for unit in target.units], with_statistics=True)
+        assert table is not None
+        table = table.slice(0, len(target.episodes))
+        for name in schema.names:
+            if name not in table.column_names:
+                table = table.append_column(name, python_array(schema.field(name).type, [None] * len(table)))
+        new = {name: [values[index] for index in target.episodes] for name, values in places.items()}
+        new["meta/episodes/chunk_index"] = [target.location.chunk] * len(table)
+        new["meta/episodes/file_index"] = [target.location.file] * len(table)
+        table = episodes.with_columns(table.select(schema.names).cast(schema), new)
+        durable.write_parquet(path, [table], schema)
 
 
-def _with_places(table: pa.Table, info: Info, places: Sequence[EpisodePlace], plan: _Plan) -> pa.Table:
-    """Return the episode table with the files and times of the plan."""
-    changed: dict[str, Any] = {}
-    files = [location for location, units in plan.data for unit in units for _ in unit.episodes]
-    changed["data/chunk_index"] = [location.chunk for location in files]
-    changed["data/file_index"] = [location.file for location in files]
-    for name, planned in plan.videos.items():
-        files, starts = [], []
-        for location, units in planned:
-            before = 0
-            for unit in units:
-                files += [location] * len(unit.episodes)
-                starts += [before + places[index].videos[name][1] for index in unit.episodes]
-                before += round(unit.seconds * info.fps)
-        changed[f"videos/{name}/chunk_index"] = [location.chunk for location in files]
-        changed[f"videos/{name}/file_index"] = [location.file for location in files]
-        changed[f"videos/{name}/from_timestamp"] = [start / info.fps for start in starts]
-        changed[f"videos/{name}/to_timestamp"] = [
-            (start + place.length) / info.fps for start, place in zip(starts, places, strict=True)
+def _places(info: Info, rows: Sequence[EpisodeRow], plan: Plan) -> dict[str, list[Any]]:
+    """Return where each episode comes to lie, as columns of the episode table."""
+    files = [target.location for target in plan.data for _ in target.episodes]
+    columns: dict[str, list[Any]] = {
+        "data/chunk_index": [location.chunk for location in files],
+        "data/file_index": [location.file for location in files],
+    }
+    for name, targets in plan.videos.items():
+        files = [target.location for target in targets for _ in target.episodes]
+        starts = [start for target in targets for start in _starts(name, target, rows)]
+        columns[f"videos/{name}/chunk_index"] = [location.chunk for location in files]
+        columns[f"videos/{name}/file_index"] = [location.file for location in files]
+        columns[f"videos/{name}/from_timestamp"] = [start / info.fps for start in starts]
+        columns[f"videos/{name}/to_timestamp"] = [
+            (start + row.length) / info.fps for start, row in zip(starts, rows, strict=True)
         ]
-    if "success" not in table.column_names:
-        table = table.append_column("success", tables.python_array(pa.bool_(), [None] * len(table)))
-    return episode_rows.with_columns(table, changed)
+    return columns
 
 
-def _write_episode_table(staged: Path, info: Info, table: pa.Table) -> None:
-    """Write the table into as few files as its size allows."""
-    count = max(1, -(-table.nbytes // (info.data_files_size_in_mb * _MEBI)))
-    rows = -(-len(table) // count)
-    for location, start in zip(layout.locations(info.chunks_size), range(0, len(table), rows), strict=False):
-        part = table.slice(start, rows)
-        numbers = {"chunk_index": [location.chunk] * len(part), "file_index": [location.file] * len(part)}
-        part = episode_rows.with_columns(part, {f"meta/episodes/{key}": value for key, value in numbers.items()})
-        target = staged / layout.episodes_file(location)
-        durable.make_folder(target.parent)
-        tables.write_parquet(target, [part], part.schema)
-        durable.sync_file(target)
+def _starts(name: str, target: Target, rows: Sequence[EpisodeRow]) -> Iterator[int]:
+    """Yield where each episode of a video starts in it [frames]."""
+    before = 0
+    for unit in target.units:
+        yield from (before + rows[index].videos[name][1] for index in unit.episodes)
+        before += unit.frames
 
 
-def _statistics(root: Path, info: Info, table: pa.Table, data: Path) -> dict[str, Statistics]:
-    """Return the dataset's statistics, with quantiles over all rows: exact for numbers, close for cameras."""
-    known = metadata.read_statistics(root)
-    numbers = {name: feature for name, feature in {**info.features, **BOOKKEEPING}.items() if feature.is_number}
-    samples = _samples(data, info, numbers)
-    for name, feature in numbers.items():
-        known[name] = known[name] | statistics.exact_quantiles(samples[name], feature.shape[-1])
-    for name, feature in info.features.items():
-        if feature.is_camera:
-            known[name] = known[name] | statistics.merge_quantiles(episode_rows.statistics_of(table, info, name))
-    return known
+def _statistics(root: Path, data: Path, info: Info, rows: Sequence[EpisodeRow]) -> dict[str, Statistics]:
+    """Return the dataset's statistics, with quantiles over all rows: exact for numbers, close for cameras.
+
+    Args:
+        root: Where its episode table lies.
+        data: Where its data lie.
+        info: Its info.
+        rows: Its episodes.
+    """
+    table = episodes.read_table(root, info, with_statistics=True)
+    found: dict[str, Statistics] = {}
+    for name, feature in {**info.features, **info.bookkeeping}.items():
+        if feature.has_statistics:
+            parts = episodes.statistics_in(table, feature)
+            exact = statistics.merge_quantiles(parts) if feature.is_camera else _quantiles(data, info, feature)
+            found[name] = statistics.merge(parts) | exact
+    for name, one in bookkeeping_statistics(rows, info.fps).items():
+        found[name] |= {key: value for key, value in one.items() if key not in statistics.QUANTILES}
+    return found
 
 
-def _samples(root: Path, info: Info, numbers: Mapping[str, Feature]) -> dict[str, list[Any]]:
-    """Return rows of every number, ``(rows, width)`` arrays: all, or evenly spaced ones of a large dataset."""
-    values = info.total_frames * sum(feature.size for feature in numbers.values())
-    step = max(1, -(-values // _QUANTILE_VALUES))
-    samples: dict[str, list[Any]] = {name: [] for name in numbers}
+def _quantiles(root: Path, info: Info, feature: Feature) -> Statistics:
+    """Return the quantiles of a feature over all rows, or evenly spaced ones of a large dataset."""
+    # Of a very large one, not all row groups (episodes, as we write them) need to be read.
+    skip = max(1, info.total_frames * feature.size // (4 * EXACT_VALUES))
+    chunks, number = [np.empty((0, feature.shape[-1]), feature.dtype)], 0
     for _, path in layout.data_files(root):
-        table = tables.read_parquet(path, list(numbers))
-        for name, feature in numbers.items():
-            for chunk in tables.numpy_chunks(feature, table.column(name)):
-                samples[name].append(np.array(chunk[::step]).reshape(-1, feature.shape[-1]))
-    return samples
+        with opened(path) as file:
+            groups = [group for group in range(file.num_row_groups) if (number + group) % skip == 0]
+            number += file.num_row_groups
+            column = file.read_row_groups(groups, columns=[feature.name]).column(feature.name) if groups else None
+            if column is not None:
+                chunks += [chunk.reshape(-1, feature.shape[-1]) for chunk in numpy_chunks(feature, column)]
+    return statistics.quantiles(statistics.evenly_spaced(chunks, EXACT_VALUES))

@@ -11,21 +11,24 @@ import uuid
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from isaac_lerobot.dataset.disk import durable
-from isaac_lerobot.dataset.disk.single_file import replace_json
-from isaac_lerobot.dataset.format import layout, metadata, tables
-from isaac_lerobot.dataset.format.features import Feature
+from isaac_lerobot.dataset.format import layout
+from isaac_lerobot.dataset.format.columns import warm_up
+from isaac_lerobot.dataset.format.features import Feature, check_text
+from isaac_lerobot.dataset.format.json_file import check_json
+from isaac_lerobot.dataset.format.own import read_own
 from isaac_lerobot.dataset.video.codec import VideoCodec
 from isaac_lerobot.dataset.video.encoder import BufferPool
-from isaac_lerobot.dataset.write import commit, folder, join, opening, repair, replacement
+from isaac_lerobot.dataset.write import commit, join, open, overwrite
 from isaac_lerobot.dataset.write.commit import DatasetState
 from isaac_lerobot.dataset.write.episode import Episode, EpisodeTaker
-from isaac_lerobot.dataset.write.opening import OpenDataset
+from isaac_lerobot.dataset.write.open import OpenDataset
+from isaac_lerobot.dataset.write.recover import recover
 from isaac_lerobot.errors import DatasetError, FeatureError
 
 _log = logging.getLogger(__name__)
@@ -96,7 +99,7 @@ class DatasetWriter:
         self._closing = self._closed = False
         self._broken: Exception | None = None
         self._thread: threading.Thread | None = None
-        tables.warm_up()
+        warm_up()
         _writers.add(self)
 
     @classmethod
@@ -138,13 +141,13 @@ class DatasetWriter:
             DatasetLockedError: Another process is writing there.
             EncoderError: There is no ffmpeg.
         """
-        opened = opening.create(
+        opened = open.create(
             Path(root).absolute(),
             fps,
             features,
             robot_type,
             codec,
-            overwrite=overwrite,
+            overwriting=overwrite,
             attributes=attributes,
             data_files_size_in_mb=data_files_size_in_mb,
             video_files_size_in_mb=video_files_size_in_mb,
@@ -180,7 +183,7 @@ class DatasetWriter:
             DatasetLockedError: Another process is writing it.
             EncoderError: There is no ffmpeg.
         """
-        opened = opening.append(Path(root).absolute(), fps, features, robot_type, codec)
+        opened = open.append(Path(root).absolute(), fps, features, robot_type, codec)
         return cls(opened, on_committed, on_failed)
 
     @property
@@ -228,7 +231,8 @@ class DatasetWriter:
         self._need_working()
         if not isinstance(task, str) or not task:
             raise FeatureError(f"The task of an episode must be a text, got {task!r}.")
-        metadata.check_json(attributes, "attributes of the episode")
+        check_text(task, "The task of an episode")
+        check_json(attributes, "attributes of the episode")
         self._need_folder()
         staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}-{self._token}"
         try:
@@ -251,7 +255,7 @@ class DatasetWriter:
             DatasetError: The writer is closed, or cannot go on.
         """
         self._need_working()
-        found = opening.differences_to(self._state.info, fps, features, None, codec)
+        found = open.differences_to(self._state.info, fps, features, None, codec)
         if found:
             raise FeatureError(f"The episode cannot be saved into {self.root}: " + "; ".join(found) + ".")
 
@@ -276,11 +280,11 @@ class DatasetWriter:
             DatasetError: They are no JSON, the writer is closed, or the folder cannot be written.
         """
         self._need_working()
-        metadata.check_json(changes, "attributes of the dataset")
-        own = metadata.read_own(self.root)
-        own["attributes"] = {**own.get("attributes", {}), **changes}
+        check_json(changes, "attributes of the dataset")
+        own = read_own(self.root)
+        own = replace(own, attributes={**own.attributes, **changes})
         try:
-            replace_json(self.root, layout.OWN_METADATA, own)
+            durable.replace_json(self.root, layout.OWN_METADATA, own.to_json())
         except OSError as error:
             raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
 
@@ -386,7 +390,7 @@ class DatasetWriter:
     def _withdraw(self) -> None:
         try:
             if self.root.is_dir():
-                folder.withdraw(self.root)
+                overwrite.withdraw(self.root)
         except OSError as error:
             _log.warning("Could not remove the empty dataset %s: %s", self.root, error)
 
@@ -395,7 +399,7 @@ class DatasetWriter:
             if not complete:
                 # Ends a joining that got as far as its journal, and removes what is left of anything else. Where it
                 # cannot, the staging folder stays: the next open needs what is in it.
-                repair.recover(self.root)
+                recover(self.root)
             durable.remove_tree(self.root / layout.STAGING)
         except (OSError, DatasetError) as error:
             _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
@@ -451,7 +455,7 @@ class DatasetWriter:
 
     def _remove_replaced(self) -> None:
         try:
-            replacement.settle(self.root)
+            overwrite.settle(self.root)
         except OSError as error:  # the next open tries again
             _log.warning("Could not remove the dataset that was overwritten: %s", error)
 

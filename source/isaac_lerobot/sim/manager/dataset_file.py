@@ -10,7 +10,7 @@ from typing import Any
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, holds_dataset
 from isaac_lerobot.dataset.format.features import parse_features
 from isaac_lerobot.dataset.format.sidecar import read_attributes
-from isaac_lerobot.dataset.write.folder import check_usable
+from isaac_lerobot.dataset.write.overwrite import check_usable
 from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
 from isaac_lerobot.episode_data.names import NAME, episode_names
 from isaac_lerobot.errors import DatasetError

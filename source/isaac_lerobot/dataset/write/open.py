@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 
 from isaac_lerobot import __version__
+from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.disk.lock import DatasetLock
-from isaac_lerobot.dataset.format import layout, metadata
-from isaac_lerobot.dataset.format.features import Feature, differences, parse_features
-from isaac_lerobot.dataset.format.metadata import Info
-from isaac_lerobot.dataset.video.codec import VideoCodec, check_encoder
-from isaac_lerobot.dataset.write import commit, folder, join, repair
+from isaac_lerobot.dataset.format import episodes, layout
+from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature, differences, parse_features, unrecordable
+from isaac_lerobot.dataset.format.info import Info, read_info
+from isaac_lerobot.dataset.format.json_file import check_json
+from isaac_lerobot.dataset.format.own import OwnMetadata
+from isaac_lerobot.dataset.video.codec import VideoCodec, check_encoder, tuning_in
+from isaac_lerobot.dataset.write import commit, join, overwrite
 from isaac_lerobot.dataset.write.commit import DatasetState
+from isaac_lerobot.dataset.write.recover import recover
 from isaac_lerobot.errors import ConfigError, DatasetError, FeatureError
 
 _log = logging.getLogger(__name__)
@@ -52,7 +56,7 @@ def create(
     robot_type: str | None,
     codec: VideoCodec | str,
     *,
-    overwrite: bool,
+    overwriting: bool,
     attributes: Mapping[str, Any] | None,
     data_files_size_in_mb: int,
     video_files_size_in_mb: int,
@@ -61,7 +65,7 @@ def create(
     if "\n" in str(root):
         raise DatasetError(f"{str(root)!r} has a line break in its name. Choose another folder.")
     parsed = parse_features(features)
-    metadata.check_json(attributes, "attributes of the dataset")
+    check_json(attributes, "attributes of the dataset")
     chosen = _codec(codec)
     rate = _rate(fps)
     info = Info(
@@ -73,15 +77,15 @@ def create(
     )
     if info.videos:
         check_encoder(chosen)
-    made_folder = folder.check_usable(root, overwrite)
+    made_folder = overwrite.check_usable(root, overwriting)
     with _lock(root, "make a dataset in") as lock:
-        own = {"writer": f"isaac-lerobot {__version__}", "attributes": dict(attributes or {})}
+        own = OwnMetadata(f"isaac-lerobot {__version__}", dict(attributes or {}))
         try:
-            folder.clear(root, overwrite)
+            overwrite.clear(root, overwriting)
             state = commit.write_new_dataset(root, info, own)
         except Exception:
             with contextlib.suppress(OSError):  # else the next open brings back what was set aside
-                folder.withdraw(root)
+                overwrite.withdraw(root)
             raise
         return OpenDataset(root, lock, state, chosen, is_new=True, made_folder=made_folder)
 
@@ -94,24 +98,65 @@ def append(
     codec: VideoCodec | str | None,
 ) -> OpenDataset:
     """Open a dataset to go on; the arguments and errors are those of :meth:`DatasetWriter.append`."""
-    if not (root / layout.INFO).is_file() and not folder.holds_dataset(root):
+    if not (root / layout.INFO).is_file() and not overwrite.holds_dataset(root):
         raise DatasetError(f"{root} holds no LeRobot dataset to append to. Create one, or check the path.")
     with _lock(root, "open the dataset") as lock:
-        for action in repair.recover(root):
-            _log.warning("%s: %s", root, action)
-        state = commit.read_state(root)
-        if "success" not in state.table_schema.names:
-            # Of another writer: readers want the same columns in all files of the episode table.
-            join.join_files(root)
-            state = commit.read_state(root)
-        chosen = _codec(codec) if codec is not None else _codec_of(state.info)
         parsed = None if features is None else parse_features(features)
-        found = differences_to(state.info, fps, parsed, robot_type, chosen)
-        if found:
-            raise FeatureError(f"Cannot append to {root}: " + "; ".join(found) + ".")
-        if state.info.videos:
+        wanted = None if codec is None else _codec(codec)
+        if (root / layout.INFO).is_file() and not join.is_interrupted(root) and not overwrite.is_pending(root):
+            # Before anything is touched: it may be the wrong dataset.
+            _check_fits(root, read_info(root), fps, parsed, robot_type, wanted)
+        for action in recover(root):
+            _log.warning("%s: %s", root, action)
+        info = read_info(root)
+        chosen = _check_fits(root, info, fps, parsed, robot_type, wanted)
+        if info.videos:
             check_encoder(chosen)
-        return OpenDataset(root, lock, state, chosen)
+        _adopt(root, info)
+        return OpenDataset(root, lock, commit.read_state(root), chosen)
+
+
+def _check_fits(
+    root: Path,
+    info: Info,
+    fps: int | None,
+    features: Mapping[str, Feature] | None,
+    robot_type: str | None,
+    codec: VideoCodec | None,
+) -> VideoCodec:
+    """Return the codec to go on with.
+
+    Raises:
+        FeatureError: Lists every difference between what is to be recorded and the dataset.
+    """
+    chosen = codec or _codec_of(info)
+    found = unrecordable({**info.features, **info.bookkeeping})
+    found = found or differences_to(info, fps, features, robot_type, chosen)
+    found += [
+        f"{name!r} is {feature.dtype} {feature.shape}, and must be {BOOKKEEPING[name].dtype} (1,)"
+        for name, feature in info.bookkeeping.items()
+        if feature != BOOKKEEPING[name]
+    ]
+    if found:
+        raise FeatureError(f"Cannot append to {root}: " + "; ".join(found) + ".")
+    return chosen
+
+
+def _adopt(root: Path, info: Info) -> None:
+    """Make a dataset that others wrote one that we may go on with; nothing of its rows and videos is touched."""
+    if (root / layout.OWN_METADATA).is_file():
+        return
+    rows = episodes.read_rows(root, info)
+    used = {layout.video_file(name, file) for row in rows for name, (file, _) in row.videos.items()}
+    videos = [path.relative_to(root) for name in info.videos for _, path in layout.video_files(root, name)]
+    own = OwnMetadata(
+        writer=f"another, and isaac-lerobot {__version__} from episode {len(rows)} on",
+        joined_episodes=len(rows),
+        foreign_files=tuple(path.as_posix() for path in videos if path not in used),
+    )
+    # Readers want the same columns in all files of the episode table.
+    if not join.join_files(root, untouched=len(rows), own=own):
+        durable.replace_json(root, layout.OWN_METADATA, own.to_json())
 
 
 def differences_to(
@@ -171,7 +216,8 @@ def _codec_of(info: Info) -> VideoCodec:
             if found.get(name) is not None
         ]
         name = str(found.get("video.codec", "h264"))
-        tuning = (found.get("video.extra_options") or {}).get("x264-params", "")
+        options = found.get("video.extra_options")
+        tuning = tuning_in(options.get("x264-params") if isinstance(options, dict) else None)
         try:
             codec = replace(VideoCodec.parse(":".join([name, ",".join(settings)])), x264_params=tuning)
             by_size = replace(codec, crf=None)

@@ -1,18 +1,18 @@
-"""What repair saves, what it keeps of the rest, and what a failed joining leaves."""
+"""What recover does, what it leaves alone, and what a failed joining leaves."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import shutil
+from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from dataset.recordings import FEATURES, NO_VIDEO, check_read, files_of, record
-from isaac_lerobot.dataset import DatasetReader, DatasetWriter, repair_dataset
-from isaac_lerobot.dataset.check import Severity, check_dataset
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, check_dataset, compact_dataset, recover_dataset
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.disk.lock import DatasetLock
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, FeatureError
@@ -40,63 +40,93 @@ def tasks(root):
 
 
 def errors(root):
-    return [finding.text for finding in check_dataset(root).findings if finding.severity is Severity.ERROR]
+    return [str(finding) for finding in check_dataset(root).errors]
 
 
 def test_a_joining_that_fails_at_any_step_loses_nothing(tmp_path, lerobot):
-    """A disk that fails once while the dataset is closed: every episode is there, at once or after the next open."""
-    steps = 0
+    """A disk that fails once while files are joined: every episode is there at once, and after the next open."""
+    recorded = tmp_path / "recorded"
+    writer = DatasetWriter.create(recorded, 30, FEATURES)
+    for episode, length in EPISODES:
+        record(writer, episode, length)
+    writer.close(join_files=False)
     read: set[tuple[str, ...]] = set()
-    while True:
-        root = tmp_path / f"step{steps}"
-        writer = DatasetWriter.create(root, 30, FEATURES)
-        for episode, length in EPISODES:
-            record(writer, episode, length)
-            writer.wait()
-        seen = 0
-
-        def fail(step, path, at=steps):
-            nonlocal seen
-            seen += 1
-            if seen == at + 1:
-                raise OSError(5, "Input/output error")
-
-        durable.observers.append(fail)
-        try:
-            writer.close()
-            failed = False
-        except DatasetError as error:
-            failed = "could not be joined" in str(error)
-            assert failed
-        finally:
-            durable.observers.remove(fail)
-        if seen <= steps:
+    for step in itertools.count():
+        root = Path(shutil.copytree(recorded, tmp_path / f"step{step}"))
+        if not fails_at(step, root):
             break
-        repair_dataset(root)
-        assert errors(root) == [], f"failed at step {steps}"
         state = tuple(sorted(files_of(root)))
         if state not in read:
             read.add(state)
             check_read(lerobot.read(root), EPISODES)
+        assert [episode.length for episode in DatasetReader(root)] == [length for _, length in EPISODES]
+        recover_dataset(root)
+        assert errors(root) == [], f"failed at step {step}"
+        assert files_of(root) == JOINED
         shutil.rmtree(root)
-        steps += 1
-    assert steps > 30
-    assert len(read) == 2, "joined, or as recorded"
+    assert step > 30
+    assert len(read) > 5
 
 
-@pytest.mark.parametrize("damage", ["lost", "cut"])
-def test_tasks_are_put_together_again(root, damage):
-    path = root / "meta/tasks.parquet"
-    whole = path.read_bytes()
-    path.unlink() if damage == "lost" else path.write_bytes(whole[:50])
-    with pytest.raises(DatasetError, match=r"tasks\.parquet"):
-        DatasetWriter.append(root)
-    assert any("tasks.parquet" in action for action in repair_dataset(root))
-    assert tasks(root) == ["lift", "drop", "lift"]
-    assert errors(root) == []
-    with DatasetWriter.append(root) as writer:
-        record(writer, 3, 2, "wave")
-    assert tasks(root) == ["lift", "drop", "lift", "wave"]
+JOINED = {
+    "data/chunk-000/file-000.parquet",
+    "meta/episodes/chunk-000/file-000.parquet",
+    "meta/info.json",
+    "meta/isaac_lerobot.json",
+    "meta/stats.json",
+    "meta/tasks.parquet",
+    "videos/observation.images.front/chunk-000/file-000.mp4",
+}
+
+
+def fails_at(at: int, root: Path) -> bool:
+    """Join files on a disk that fails once, at a step; return whether there was such a step."""
+    seen = 0
+
+    def fail(step, path):
+        nonlocal seen
+        seen += 1
+        if seen == at + 1:
+            raise OSError(5, "Input/output error")
+
+    durable.observers.append(fail)
+    try:
+        recover_dataset(root)
+    except (DatasetError, OSError):
+        assert seen > at
+    finally:
+        durable.observers.remove(fail)
+    return seen > at
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["tasks lost", "tasks cut", "rows of nobody", "no table", "no video", "video cut"],
+)
+def test_what_is_counted_and_damaged_is_left_as_it_is_and_named(root, damage):
+    named = {
+        "tasks lost": (lambda: (root / "meta/tasks.parquet").unlink(), r"lacks 'drop', 'lift'"),
+        "tasks cut": (lambda: (root / "meta/tasks.parquet").write_bytes(b"PAR1"), r"tasks\.parquet cannot be read"),
+        "rows of nobody": (
+            lambda: change_info(root, total_episodes=2, total_frames=5),
+            "has 3 rows, and the episodes that are counted 2",
+        ),
+        "no table": (lambda: next((root / "meta/episodes").rglob("*.parquet")).write_bytes(b""), "cannot be read"),
+        "no video": (lambda: next((root / "videos").rglob("*.mp4")).unlink(), r"file-000\.mp4"),
+        "video cut": (lambda: _cut(next((root / "videos").rglob("*.mp4"))), "is cut off"),
+    }
+    change, message = named[damage]
+    change()
+    before = {name: (root / name).read_bytes() for name in files_of(root)}
+    for attempt in (recover_dataset, compact_dataset, DatasetWriter.append):
+        with pytest.raises(DatasetError, match=message) as caught:
+            attempt(root)
+        assert "salvage" in str(caught.value)
+    assert {name: (root / name).read_bytes() for name in files_of(root)} == before
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
 
 
 @pytest.mark.parametrize("total", [0, 1])
@@ -107,41 +137,8 @@ def test_a_wrong_number_of_tasks_costs_no_task(root, total):
     assert tasks(root) == ["lift", "drop", "lift", "wave"]
     assert errors(root) == []
     change_info(root, total_tasks=total)
-    repair_dataset(root)
+    recover_dataset(root)
     assert errors(root) == []
-
-
-def test_what_is_cut_off_is_kept(root, lerobot):
-    """An episode that nobody counts is cut out of the joined files, which stay as they were in .damaged."""
-    before = {name: (root / name).read_bytes() for name in files_of(root)}
-    change_info(root, total_episodes=2, total_frames=5)
-    would = repair_dataset(root, dry_run=True)
-    assert repair_dataset(root) == would
-    assert errors(root) == []
-    check_read(lerobot.read(root), EPISODES[:2])
-    cut = ("data/chunk-000/file-000.parquet", "videos/observation.images.front/chunk-000/file-000.mp4")
-    for name in cut:
-        assert (root / ".damaged" / name).read_bytes() == before[name]
-    assert repair_dataset(root, dry_run=True) == []
-    change_info(root, total_episodes=1, total_frames=3)
-    repair_dataset(root)
-    assert (root / ".damaged" / cut[0]).read_bytes() == before[cut[0]], "a second repair keeps the first one's remains"
-    assert pq.read_metadata((root / ".damaged" / cut[0]).with_name("file-000.1.parquet")).num_rows == 5
-
-
-def test_a_video_that_is_cut_off_is_noticed(root):
-    path = next((root / "videos").rglob("*.mp4"))
-    path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DatasetError, match="is cut off"):
-        DatasetWriter.append(root)
-
-
-def test_what_cannot_be_saved_is_left_as_it_is(root):
-    next((root / "meta/episodes").rglob("*.parquet")).write_bytes(b"nothing")
-    before = files_of(root)
-    with pytest.raises(DatasetError, match="Nothing can be saved"):
-        repair_dataset(root)
-    assert files_of(root) == before
 
 
 def test_statistics_that_are_damaged_are_computed_anew(root):
