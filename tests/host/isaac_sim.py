@@ -3,6 +3,9 @@
 Every setting of those files holds as on the user's machine (fast shutdown, rate limit, time stepping, …). Of the
 extensions they name, the ones in ``REAL`` run for real; for a few others there are doubles in ``tests/host/exts``; the
 rest are in packages that no public index has, and are left out.
+
+``KitHost`` starts such an app as Isaac Sim's own command does. A script, or a command of ours, that lets Isaac Lab's
+launcher start it needs ``environment()`` and ``launcher_arguments()``.
 """
 
 from __future__ import annotations
@@ -14,8 +17,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from host import fabric
-from host.prepare import ISAAC_SIM
+from host.prepare import EXTENSION, ISAAC_SIM
 
 DOUBLES = Path(__file__).parent / "exts"
 """Folder of the extensions that stand for what cannot be had."""
@@ -23,12 +25,32 @@ DOUBLES = Path(__file__).parent / "exts"
 EXTENSIONS = ISAAC_SIM / "isaacsim" / "exts"
 """Isaac Sim's own extensions."""
 
-REAL = ("isaacsim.core.deprecation_manager", "isaacsim.core.version", "isaacsim.simulation_app", "omni.kit.loop-isaac")
-"""Isaac Sim's own extensions that start here, given the doubles."""
+REAL = (
+    "isaacsim.core.deprecation_manager",
+    "isaacsim.core.version",
+    "isaacsim.simulation_app",
+    "omni.client.lib",
+    "omni.kit.loop-isaac",
+)
+"""Extensions of Isaac Sim and Kit that start here, given the doubles."""
 
-_UNNAMED = ("omni.usd", "omni.timeline")
-_UNNAMED_WITH_UI = ("omni.appwindow", "omni.kit.viewport.utility")
-"""Doubles that no experience names: other extensions, left out here, depend on what they stand for."""
+_ALWAYS = ("omni.client.lib", "omni.kit.loop-isaac", "omni.kit.usd.layers", "omni.timeline", "omni.usd")
+_WITH_INTERFACE = (
+    "omni.appwindow",
+    "omni.kit.menu.utils",
+    "omni.kit.viewport.utility",
+    "omni.kit.widget.toolbar",
+    "omni.ui",
+    "host.isaac_lab",
+)
+"""What an app has though no experience names it: extensions that are left out here would bring it along."""
+
+
+def environment() -> dict[str, str]:
+    """Return what stands in the environment of a process in which Isaac Sim is installed in full."""
+    if not EXTENSIONS.is_dir():
+        raise RuntimeError(f"Isaac Sim's own extensions are not in {ISAAC_SIM}; run `make setup`.")
+    return {"ISAAC_PATH": str(ISAAC_SIM / "isaacsim")}
 
 
 def bootstrap() -> None:
@@ -37,11 +59,20 @@ def bootstrap() -> None:
     It finds Isaac Sim's ``simulation_app`` through ``ISAAC_PATH`` and leaves the module ``isaacsim.simulation_app``
     behind, whether or not a ``SimulationApp`` is made later.
     """
-    if not EXTENSIONS.is_dir():
-        raise RuntimeError(f"Isaac Sim's own extensions are not in {ISAAC_SIM}; run `make setup`.")
-    os.environ["ISAAC_PATH"] = str(ISAAC_SIM / "isaacsim")
+    os.environ |= environment()
     importlib.import_module("isaacsim")
-    fabric.stand_in()
+
+
+def launcher_arguments(home: Path, *kit_arguments: str, experience: str = "isaaclab.python.rendering") -> list[str]:
+    """Return the launcher flags with which Isaac Lab's own launcher starts Kit here.
+
+    Args:
+        home: Where Kit keeps logs and remembered settings, and the experience is written to.
+        kit_arguments: Further arguments of Kit, without spaces.
+        experience: See :func:`write_experience`.
+    """
+    path = write_experience(experience, home / "apps")
+    return ["--experience", str(path), f"--kit_args={' '.join(['--portable-root', str(home), *kit_arguments])}"]
 
 
 def write_experience(name: str, folder: Path) -> Path:
@@ -49,32 +80,39 @@ def write_experience(name: str, folder: Path) -> Path:
 
     Args:
         name: ``"isaacsim.exp.full"`` and others of Isaac Sim, ``"isaaclab.python.rendering"`` and others of Isaac Lab.
+            Those with "headless" in their name have no interface.
         folder: Where to.
 
     Returns:
         The path of the experience's file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    available = {*REAL, *(double.name for double in DOUBLES.iterdir())}
-    lines: list[str] = []
-    in_dependencies = False
-    for line in _find_experience(name).read_text(encoding="utf-8").splitlines():
-        if line.startswith("["):
-            in_dependencies = line.startswith("[dependencies")
-        named = re.match(r'\s*"([^"]+)"\s*=', line) if in_dependencies else None
-        if named and named[1] not in available:
-            if not _is_experience(named[1]):
-                continue
-            write_experience(named[1], folder)
-        lines.append(line)
-    path = folder / f"{name}.kit"
-    path.write_text("\n".join(lines), encoding="utf-8")
+    path = _write(name, folder)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n[dependencies]\n")
+        for extension in (*_ALWAYS, *(() if "headless" in name else _WITH_INTERFACE)):
+            file.write(f'"{extension}" = {{}}\n')
+        file.write("\n[settings.app.extensions]\nregistryEnabled = false\n")
     return path
 
 
-def unnamed_doubles(ui: bool) -> list[str]:
-    """Return the doubles to enable beside an experience, with or without an interface."""
-    return [*_UNNAMED, *(_UNNAMED_WITH_UI if ui else ())]
+def _write(name: str, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    available = {*REAL, *(double.name for double in DOUBLES.iterdir())}
+    lines: list[str] = []
+    table = ""
+    for line in _find_experience(name).read_text(encoding="utf-8").splitlines():
+        table = line if line.startswith("[") else table
+        named = re.match(r'\s*"([^"]+)"\s*=', line) if table.startswith("[dependencies") else None
+        if named and named[1] not in available:
+            if not _is_experience(named[1]):
+                continue
+            _write(named[1], folder)
+        lines.append(line)
+        if table.startswith("[settings.app.exts") and line.endswith("= ["):
+            lines += [f'    "{place}",' for place in (folder, EXTENSIONS, DOUBLES, EXTENSION.parent)]
+    path = folder / f"{name}.kit"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
 
 
 def _find_experience(name: str) -> Path:

@@ -68,7 +68,6 @@ class KitHost:
 
         values: dict[str, Any] = {
             "/app/python/logSysStdOutput": False,  # stdout and stderr stay what they are
-            "/app/extensions/registryEnabled": False,
             "/log/outputStreamLevel": "Warn",
             "/log/level": "Warn",
             "/crashreporter/enabled": False,
@@ -76,23 +75,21 @@ class KitHost:
         enabled = list(extensions)
         if self.kind == "user":
             isaac_sim.bootstrap()
-            enabled = [*isaac_sim.unnamed_doubles(ui), *enabled]
             experience = experience or ("isaacsim.exp.full" if ui else "isaaclab.python.headless")
             command = [str(isaac_sim.write_experience(experience, self._home / "apps"))]
-            folders = [self._home / "apps", isaac_sim.EXTENSIONS, *EXTENSION_FOLDERS]
         else:
             _tell_isaac_lab_to_do_without_kit()
             values["/app/fastShutdown"] = False  # extensions get their on_shutdown
             command = ["--empty"]
-            folders = [*EXTENSION_FOLDERS]
+            if ui:
+                enabled.insert(0, "omni.ui")
         if ui:
-            enabled.insert(0, "omni.ui")
             values |= {"/exts/omni.ui/title": title, "/exts/omni.ui/width": size[0], "/exts/omni.ui/height": size[1]}
         if not ui or self.kind == "bare":
             command.append("--no-window")
         values |= settings or {}
         command += ["--portable-root", str(self._home)]
-        for folder in folders:
+        for folder in EXTENSION_FOLDERS:
             command += ["--ext-folder", str(folder)]
         command += [f"--{path}={_as_argument(value)}" for path, value in values.items()]
         for extension in enabled:

@@ -1,42 +1,38 @@
-"""A user's script that knows nothing of recording: makes an environment in a Kit app, steps it, closes it.
+"""A user's script that knows nothing of recording: has Isaac Lab launch Kit, makes an environment, steps it, closes it.
 
-    tests/host/python tests/kit/attached_script.py DATASET
+    tests/host/python tests/kit/attached_script.py --viz kit --kit_args "--enable isaac.lerobot.recorder …"
 
-The extension is enabled with ``attach=true``, as ``--kit_args`` would do it.
+The extension is enabled with ``attach=true`` and told everything else on Kit's command line.
 """
 
-import sys
+import argparse
 
-from host.kit_host import RECORDER, KitHost
+from isaaclab.app import add_launcher_args, launch_simulation
 
 
-def main(dataset: str) -> int:
-    """Run the script; the exit code is Kit's."""
-    settings = {"attach": True, "dataset": dataset, "state_keys": ["policy/step"]}
-    kit = KitHost(ui=False, settings={f"/exts/{RECORDER}/{name}": value for name, value in settings.items()})
-
-    import gymnasium
-    import isaaclab.envs  # noqa: F401 (what a script has imported before it makes its environment)
+def main() -> None:
+    """Run the script."""
+    parser = argparse.ArgumentParser()
+    add_launcher_args(parser)
+    arguments = parser.parse_args()
 
     from sim import counter_task
 
-    # Isaac Lab's own launcher and physics update the app while an environment is made.
-    kit.update(30)
     cfg = counter_task.CounterEnvCfg()
-    env = gymnasium.make(counter_task.TASK_ID, cfg=cfg).unwrapped
-    source = counter_task.CounterSource(env)
-    env.reset()
-    for _ in range(35):
-        env.step(source.advance())
-        kit.update()
-    env.close()
-    kit.update(3)
+    with launch_simulation(cfg, arguments):
+        import gymnasium
 
-    from isaaclab.utils.datasets import LeRobotDatasetFileHandler  # the extension has registered it
+        env = gymnasium.make(counter_task.TASK_ID, cfg=cfg).unwrapped
+        source = counter_task.CounterSource(env)
+        env.reset()
+        for _ in range(35):
+            env.step(source.advance())
+        env.close()
 
-    print(f"registered {LeRobotDatasetFileHandler.__name__}", flush=True)
-    return kit.shutdown()
+        from isaaclab.utils.datasets import LeRobotDatasetFileHandler  # the extension has registered it
+
+        print(f"registered {LeRobotDatasetFileHandler.__name__}", flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    main()

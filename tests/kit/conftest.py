@@ -17,6 +17,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[APP_VARIABLE] = config.getoption("app")  # for the processes that tests start, too
+    config.addinivalue_line("markers", "app(kind): runs in that kind of app only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kind = config.getoption("app")
+    other = [item for item in items if any(kind != mark.args[0] for mark in item.iter_markers("app"))]
+    items[:] = [item for item in items if item not in other]
+    config.hook.pytest_deselected(items=other)
 
 
 @pytest.fixture(scope="session")

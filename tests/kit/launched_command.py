@@ -22,8 +22,7 @@ from host import isaac_sim
 
 isaac_sim.bootstrap()
 
-from host import launcher_parts  # noqa: E402 - Kit's modules can be imported from here on
-from isaac_lerobot.app.cli import main  # noqa: E402
+from isaac_lerobot.app.cli import main  # noqa: E402 - Isaac Lab asks for `isaacsim` as it is imported
 from isaac_lerobot.recording import OpenTask, Session, SessionState, Start  # noqa: E402
 
 sessions: list[Session] = []
@@ -86,8 +85,7 @@ def note_sessions() -> None:
 
 if __name__ == "__main__":
     home, notes, leave, command, *words = sys.argv[1:]
-    launcher_parts.stand_in()
     note_sessions()
     threading.Thread(target=operate, args=(Path(notes), leave, command), daemon=True).start()
-    sys.argv[1:] = [command, *words, *launcher_parts.launcher_flags(Path(home))]
+    sys.argv[1:] = [command, *words, *isaac_sim.launcher_arguments(Path(home))]
     sys.exit(main())

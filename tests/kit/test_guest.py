@@ -20,10 +20,7 @@ COUNTER = {
 PLAY_SIMULATIONS = "/app/player/playSimulations"
 
 
-@pytest.fixture(autouse=True)
-def user_app(kit):
-    if kit.kind != "user":
-        pytest.skip("the bare kernel has no stage, no timeline and no viewport")
+pytestmark = pytest.mark.app("user")  # the bare kernel has no stage, no timeline and no viewport
 
 
 @pytest.fixture

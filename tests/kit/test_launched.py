@@ -1,6 +1,6 @@
 """The commands that have Isaac Lab's own launcher start Kit: what they open, and what leaving them leaves behind.
 
-The launcher, ``SimulationApp`` and Isaac Lab's rendering experience are the real ones (``host.launcher_parts``).
+The launcher, ``SimulationApp`` and Isaac Lab's rendering experience are the real ones (``host.isaac_sim``).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def test_kit_gets_kit_args_and_nothing_else_of_the_command_line(root):
     returned, _, said = run(root, "close", "record", "--viz", "kit", "--device", "cpu", "--info")
     assert returned == 0
     got = next(line for line in said.splitlines() if line.startswith("Passing the following args"))
-    assert "'--ext-folder'" in got
+    assert "'--portable-root'" in got
     for word in ("record", "--task", "Counter-v0", "--dataset", str(root)):
         assert f"'{word}'" not in got
     assert lengths(root) <= {12, 5}, "no episode was cut short"

@@ -19,7 +19,7 @@ from isaac_lerobot.kit.update_loop import UpdateLoop
 from isaac_lerobot.recording import RecordingConfig, Session
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import ProgressLine
-from isaac_lerobot.sim.attach.watch import AttachWatch
+from isaac_lerobot.sim.attach.watch import AttachWatch, attach_when_created
 
 if TYPE_CHECKING:
     from isaac_lerobot.kit.panel.menu import WindowMenu
@@ -57,7 +57,9 @@ class RecorderApp:
         if problem:
             self.session.fail(problem)
         self.engine: GuestDriver | AttachWatch = (
-            AttachWatch(self.session, start=_says_enough(config)) if settings.attach() else GuestDriver(self.session)
+            attach_when_created(self.session, start=_says_enough(config))
+            if settings.attach()
+            else GuestDriver(self.session)
         )
         self.panel: Panel | None = None
         self._menu: WindowMenu | None = None

@@ -43,7 +43,7 @@ class AutomaticRecording:
         if session.has_commands:
             return None
         status = session.status
-        if not self._opened:
+        if not self._opened and status.state is not SessionState.ERROR:
             self._opened = True
             session.post(OpenTask())
             return None

@@ -12,6 +12,8 @@ class ViewportAPI:
 
     def __init__(self) -> None:
         self.render_product_path = "/Render/OmniverseKit/HydraTextures/omni_kit_widget_viewport_ViewportTexture_0"
+        self.frame_info = {"viewport_handle": 0}  # of the last frame, so there has been one
+        self.updates_enabled = True
         self._camera = "/OmniverseKit_Persp"
 
     def get_active_camera(self) -> str:
