@@ -1,4 +1,4 @@
-"""A tiny ``DirectRLEnv`` that counts its steps. Importing this module registers ``Direct-Counter-v0``."""
+"""A tiny ``DirectRLEnv`` that counts its steps. Importing this module registers it and a variant."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from isaaclab.utils import configclass
 from sim.counter_task import CounterEnvCfg, CounterSceneCfg
 
 TASK_ID = "Direct-Counter-v0"
+MASKED_TASK_ID = "Masked-Counter-v0"
 TIME_OUT_STEPS = 6
 
 
@@ -35,6 +36,13 @@ class DirectCounterEnv(DirectRLEnv):
         return torch.zeros_like(time_out), time_out
 
 
+class MaskedCounterEnv(DirectCounterEnv):
+    """Resets by a mask, as Isaac Lab allows where the simulation can: no list of environments, no ``_reset_idx``."""
+
+    def _reset_envs_from_buffer(self) -> None:
+        self.episode_length_buf[self.reset_buf] = 0
+
+
 @configclass
 class DirectCounterEnvCfg(DirectRLEnvCfg):
     scene: CounterSceneCfg = CounterSceneCfg(num_envs=2, env_spacing=2.0)
@@ -45,10 +53,11 @@ class DirectCounterEnvCfg(DirectRLEnvCfg):
     action_space: int = 2
 
 
-if TASK_ID not in gym.registry:
-    gym.register(
-        id=TASK_ID,
-        entry_point=f"{__name__}:DirectCounterEnv",
-        disable_env_checker=True,
-        kwargs={"env_cfg_entry_point": f"{__name__}:DirectCounterEnvCfg"},
-    )
+for task, env in ((TASK_ID, DirectCounterEnv), (MASKED_TASK_ID, MaskedCounterEnv)):
+    if task not in gym.registry:
+        gym.register(
+            id=task,
+            entry_point=f"{__name__}:{env.__name__}",
+            disable_env_checker=True,
+            kwargs={"env_cfg_entry_point": f"{__name__}:DirectCounterEnvCfg"},
+        )

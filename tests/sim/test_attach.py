@@ -11,6 +11,7 @@ from isaaclab.envs.mdp.recorders.recorders_cfg import ActionStateRecorderManager
 from isaaclab.utils.datasets import HDF5DatasetFileHandler
 
 import isaac_lerobot
+from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, TaskError
 from isaac_lerobot.recording import Discard, End, Outcome, Pause, Resume, Session, SessionState, Start
@@ -195,8 +196,9 @@ def test_their_hdf5_is_closed_with_the_env(make_env, tmp_path):
     assert attachment.session.status.counts.saved == 2
 
 
-def test_a_direct_env(make_env, tmp_path):
-    env = make_env(direct_task.TASK_ID, num_envs=2)
+@pytest.mark.parametrize("task", [direct_task.TASK_ID, direct_task.MASKED_TASK_ID])
+def test_a_direct_env_however_it_resets(make_env, tmp_path, task):
+    env = make_env(task, num_envs=2)
     isaac_lerobot.attach(env, {"dataset": tmp_path / "direct", "state_keys": ["policy/obs"]})
     env.reset()
     for step in range(14):
@@ -208,6 +210,49 @@ def test_a_direct_env(make_env, tmp_path):
         np.testing.assert_array_equal(state[:, 0], np.arange(episode.length))
         np.testing.assert_array_equal(action[:, 0], np.arange(episode.length) + 6 * (index // 2))
         np.testing.assert_array_equal(state[:, 1], action[:, 1])
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_a_direct_env_with_discrete_actions(make_env, tmp_path, shape):
+    env = make_env(direct_task.TASK_ID, num_envs=2, action_space={3})
+    isaac_lerobot.attach(env, {"dataset": tmp_path / "direct", "state_keys": ["policy/obs"]})
+    env.reset()
+    for step in range(5):
+        env.step(torch.tensor([step % 3, 2]).reshape(shape))
+    env.close()
+    dataset = DatasetReader(tmp_path / "direct")
+    assert (dataset.features["action"].shape, dataset.features["action"].names) == ((1,), ["action"])
+    assert [episode["action"].reshape(-1).tolist() for episode in dataset] == [[0, 1, 2, 0, 1], [2] * 5]
+
+
+def test_a_direct_env_with_actions_in_parts_is_refused(make_env, tmp_path):
+    env = make_env(direct_task.TASK_ID, action_space={"arm": 2, "hand": 3})
+    env.reset()
+    with pytest.raises(ConfigError, match="are a Dict of spaces; those of one vector or number can be recorded"):
+        isaac_lerobot.attach(env, {"dataset": tmp_path / "direct", "state_keys": ["policy/obs"]})
+
+
+def test_a_step_before_the_first_reset_is_answered_with_what_to_do(make_env, tmp_path):
+    env = make_env(direct_task.TASK_ID)
+    isaac_lerobot.attach(env, {"dataset": tmp_path / "direct", "state_keys": ["policy/obs"]})
+    with pytest.raises(ConfigError, match=r"was not reset, .* Call env\.reset\(\) before env\.step\(\)"):
+        env.step(torch.zeros(1, 2))
+
+
+def test_pictures_that_are_drawn_before_the_reset_are_warned_of(make_env, tmp_path, caplog):
+    """RTX cannot run here; whether it draws is told by an attribute of the environment."""
+    env = make_env(DEMO_TASK, num_rerenders_on_reset=0)
+    env.reset()
+    for rtx, cameras, warned in ((True, None, True), (True, [], False), (False, None, False)):
+        env.has_rtx_sensors = rtx
+        config = {"dataset": tmp_path / f"{rtx}{cameras}", "state_keys": ["policy/joint_pos"], "cameras": cameras}
+        attachment = isaac_lerobot.attach(env, config)
+        caplog.clear()
+        env.step(torch.zeros(1, env.action_manager.total_action_dim))
+        told = attachment.session.status.message.text
+        attachment.detach()
+        for said in (told, caplog.text):
+            assert ("num_rerenders_on_reset = 1" in said) is warned
 
 
 def test_attaches_by_itself_when_a_script_makes_an_env(tmp_path):

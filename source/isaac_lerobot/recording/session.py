@@ -7,6 +7,7 @@ decides what is recorded, counted and kept.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,8 @@ from isaac_lerobot.recording.selection import Selection, select
 from isaac_lerobot.recording.status import Counts, Severity, Status
 
 _NO_ENVS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+logger = logging.getLogger(__name__)
 
 
 class Session:
@@ -214,7 +217,8 @@ class Session:
         self._episodes.drop(env_id)
 
     def warn(self, message: str) -> None:
-        """Tell whoever operates it what is wrong with what is being recorded."""
+        """Tell whoever operates it, and whoever reads the log, what is wrong with what is being recorded."""
+        logger.warning(message)
         self._say(message, Severity.WARNING)
 
     def report_success_steps(self, steps: int) -> None:

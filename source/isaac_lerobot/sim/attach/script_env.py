@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard, cast
 
+from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.errors import DatasetError, IsaacLeRobotError, TaskError
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
 from isaac_lerobot.sim.env.environment import DirectEnvironment, Environment, ManagerBasedEnvironment
@@ -58,6 +59,8 @@ class ScriptEnv:
         if _is_direct(env):
             self._hooks.before(env, "_pre_physics_step", self._guarded(self._on_direct_step))
             self._hooks.before(env, "_reset_idx", self._guarded(self._on_reset))
+            if _resets_by_mask(env):
+                self._hooks.before(env, "_reset_envs_from_buffer", self._guarded(self._on_masked_reset))
         self._listen_to_manager()
 
     @property
@@ -162,6 +165,11 @@ class ScriptEnv:
             self._recorder.reader.given = actions
         self._on_step()
 
+    def _on_masked_reset(self) -> None:
+        """End what the environment is about to reset without a word to ``_reset_idx``."""
+        if env_ids := to_torch(cast(DirectEnvironment, self._env).reset_buf).nonzero().flatten().tolist():
+            self._on_reset(env_ids)
+
     def _on_pre_reset(self, env_ids: Any, force_export_or_skip: bool | None = None) -> None:
         if force_export_or_skip is None:
             # A script that exports by itself says so in its manager's configuration.
@@ -239,6 +247,14 @@ class ScriptEnv:
         if self._recorder is None:
             raise TaskError("No task is loaded.")
         return self._recorder
+
+
+def _resets_by_mask(env: DirectEnvironment) -> bool:
+    """Whether a direct environment has its own way to reset, which may do without the numbers of environments."""
+    from isaaclab.envs import DirectRLEnv
+
+    known = DirectRLEnv._reset_envs_from_buffer
+    return isinstance(env, DirectRLEnv) and type(env)._reset_envs_from_buffer is not known
 
 
 def _is_direct(env: Environment) -> TypeGuard[DirectEnvironment]:

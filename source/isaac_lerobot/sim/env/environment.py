@@ -93,9 +93,11 @@ class DirectEnvironment(Environment, Protocol):
 
     Attributes:
         single_action_space: The gymnasium space of one environment's action.
+        reset_buf: Which environments end in the step, bool, shape ``(num_envs,)``.
     """
 
     single_action_space: Any
+    reset_buf: Tensor
 
 
 @runtime_checkable

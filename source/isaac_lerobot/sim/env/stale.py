@@ -1,4 +1,4 @@
-"""``StaleSensors``: notices frame sensors that still show the previous episode in the first frame after a reset.
+"""What still shows the previous episode in the first frame after a reset: frame sensors on Newton, pictures of RTX.
 
 On Newton, Isaac Lab's ``FrameTransformer`` takes its poses from the last physics step, and a reset makes none: the
 first observation of an episode holds the poses in which the one before it ended (zeros, in the first one of a process).
@@ -84,6 +84,22 @@ class StaleSensors:
 
     def _state(self, env_id: int) -> dict[str, Any]:
         return {path: value[env_id].clone() for path, value in scene_tensors(self._env).items()}
+
+
+def late_pictures(env: Environment, selection: Selection) -> str:
+    """Say that the first pictures after a reset will still show the previous episode; empty where they will not.
+
+    Args:
+        env: The unwrapped environment.
+        selection: What is recorded of it.
+    """
+    is_rendered_late = getattr(env, "has_rtx_sensors", False) and not getattr(env.cfg, "num_rerenders_on_reset", 0)
+    if not (selection.cameras or selection.pictures) or not is_rendered_late:
+        return ""
+    return (
+        "The first picture of each episode still shows the previous one: RTX has drawn it before the reset. Set "
+        "num_rerenders_on_reset = 1 in the environment's configuration."
+    )
 
 
 def _terms_by_sensor(env: Environment, selection: Selection) -> dict[str, list[str]]:

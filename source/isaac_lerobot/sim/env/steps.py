@@ -13,7 +13,7 @@ from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.recording import Selection
 from isaac_lerobot.sim.env.environment import Environment
 from isaac_lerobot.sim.env.frames import FrameReader, processed_actions, scene_tensors
-from isaac_lerobot.sim.env.stale import StaleSensors
+from isaac_lerobot.sim.env.stale import StaleSensors, late_pictures
 
 Arrays = Mapping[str, NDArray[Any]]
 Sink = Callable[[NDArray[np.int64], Arrays, Arrays, Arrays], None]
@@ -41,12 +41,14 @@ class StepReader:
     ) -> None:
         self._env, self._frames, self._sink, self._warn = env, frames, sink, warn
         self._stale = StaleSensors(env, selection)
+        self._late = late_pictures(env, selection)
         self._staging = TensorStaging()
         self._underway: deque[NDArray[np.int64]] = deque()
 
     def read(self, env_ids: NDArray[np.int64]) -> None:
         """Read the observations at hand and the actions just given, from within ``env.step``, before physics."""
-        if message := self._stale.found():
+        late, self._late = self._late, ""
+        for message in filter(None, (late, self._stale.found())):
             self._warn(message)
         beside = scene_tensors(self._env)
         processed = processed_actions(self._env)
