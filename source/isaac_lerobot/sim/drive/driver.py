@@ -283,6 +283,7 @@ class Driver:
         self._close_source()
         self._chosen = (config.teleop_device, config.seed)
         task = self._loaded().offer.task
+        assert self._env is not None
         self._source = make_source(config.teleop_device, self._env, task_id=task, seed=config.seed)
         self._source.reset()
 

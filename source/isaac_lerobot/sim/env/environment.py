@@ -142,6 +142,9 @@ class Simulation(Protocol):
     def request_reset(self) -> None:
         """Have the environment reset itself at the end of its next step."""
 
+    def get_setting(self, name: str) -> Any:
+        """Return a setting of Isaac Lab, ``"/isaaclab/xr/enabled"`` say."""
+
 
 @runtime_checkable
 class ObservationManager(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+    from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 # A joint without limits has infinity, or an engine's idea of a very large number.
 _UNLIMITED = 100.0
@@ -30,7 +30,7 @@ class ActionRange:
     rest: torch.Tensor
 
 
-def action_range(env: ManagerBasedEnv) -> ActionRange:
+def action_range(env: ManagerBasedEnvironment) -> ActionRange:
     """Return the range of the env's actions, before the terms' own scale and offset.
 
     Absolute joint-position terms: the joints' soft limits, at rest in the joints' default positions. A term's

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -16,9 +16,7 @@ from isaac_lerobot.sim.drive.devices.source import EventQueue, TeleopEvent
 from isaac_lerobot.sim.drive.devices.spacemouse import SpaceMouse
 from isaac_lerobot.sim.drive.devices.text_input import text_input
 from isaac_lerobot.sim.drive.devices.window import gamepad_buttons, missing_keyboard
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 
 class DeviceSource:
@@ -31,7 +29,7 @@ class DeviceSource:
         env: The env to give actions to.
     """
 
-    def __init__(self, name: str, device: Any, env: ManagerBasedEnv) -> None:
+    def __init__(self, name: str, device: Any, env: ManagerBasedEnvironment) -> None:
         self.name = name
         self._env = env
         self._queue = EventQueue()
@@ -107,7 +105,7 @@ class DeviceSource:
             raise DeviceError(f"The teleop device '{self.name}' failed: {error}. Is it still connected?") from error
 
 
-def check_width(name: str, width: int, env: ManagerBasedEnv) -> None:
+def check_width(name: str, width: int, env: ManagerBasedEnvironment) -> None:
     """Check that a device's command is as wide as the task's action.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isaac_lerobot.errors import DeviceError, nearest
 from isaac_lerobot.recording.offer import DeviceOffer
@@ -21,9 +21,7 @@ from isaac_lerobot.sim.drive.devices.task_devices import (
     missing_task_device,
     task_devices,
 )
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 AUTO = "auto"
 ZERO = "zero"
@@ -79,7 +77,7 @@ def available_devices(env_cfg: Any, task_id: str, *, window_comes: bool = False)
     return [_automatic(offers), *offers]
 
 
-def make_source(name: str, env: ManagerBasedEnv, *, task_id: str, seed: int | None = None) -> TeleopSource:
+def make_source(name: str, env: ManagerBasedEnvironment, *, task_id: str, seed: int | None = None) -> TeleopSource:
     """Open a teleop device for an env.
 
     Args:
@@ -111,7 +109,7 @@ def _automatic(offers: Sequence[DeviceOffer]) -> DeviceOffer:
     return _offer(AUTO, "Automatic", f"finds nothing to drive this task with here: {reasons}")
 
 
-def _make(name: str, env: ManagerBasedEnv, task_id: str, seed: int | None) -> TeleopSource:
+def _make(name: str, env: ManagerBasedEnvironment, task_id: str, seed: int | None) -> TeleopSource:
     if name in (SCRIPTED, SCRIPTED_FAIL):
         return make_operator(env, task_id=task_id, seed=seed, fail=name == SCRIPTED_FAIL)
     if name == ZERO:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices.source import TeleopSource
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 SCRIPTED = "scripted"
 SCRIPTED_FAIL = "scripted-fail"
@@ -32,7 +30,7 @@ def missing_operator(task_id: str) -> str:
     return f"is not offered by this task (it is registered without {ENTRY_POINT!r})"
 
 
-def make_operator(env: ManagerBasedEnv, *, task_id: str, seed: int | None, fail: bool) -> TeleopSource:
+def make_operator(env: ManagerBasedEnvironment, *, task_id: str, seed: int | None, fail: bool) -> TeleopSource:
     """Create the task's scripted operator.
 
     Raises:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices.device_source import DeviceSource, check_width
 from isaac_lerobot.sim.drive.devices.keyboard import HandKeyboard
 from isaac_lerobot.sim.drive.devices.spacemouse import SpaceMouse
 from isaac_lerobot.sim.drive.devices.window import missing_keyboard, missing_window
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 SE3_DEVICES = {"keyboard": "Keyboard", "spacemouse": "SpaceMouse", "gamepad": "Gamepad"}
 """Names and labels of the devices."""
@@ -38,7 +36,7 @@ def missing_se3(name: str, window_comes: bool) -> str:
     return missing_keyboard() if name == "keyboard" else missing_window()
 
 
-def make_se3(name: str, env: ManagerBasedEnv) -> DeviceSource:
+def make_se3(name: str, env: ManagerBasedEnvironment) -> DeviceSource:
     """Open a device of :data:`SE3_DEVICES`, with the gripper where the task's action has room for it.
 
     Raises:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices.device_source import DeviceSource
 from isaac_lerobot.sim.drive.devices.keyboard import HandKeyboard
 from isaac_lerobot.sim.drive.devices.se3 import SE3_DEVICES, missing_se3
 from isaac_lerobot.sim.drive.devices.spacemouse import SpaceMouse
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 HAND_TRACKING = "handtracking"
 ISAAC_TELEOP = "isaac_teleop"
@@ -36,7 +34,7 @@ def missing_task_device(name: str, env_cfg: Any, window_comes: bool) -> str:
     return ""
 
 
-def make_task_device(name: str, env: ManagerBasedEnv) -> DeviceSource:
+def make_task_device(name: str, env: ManagerBasedEnvironment) -> DeviceSource:
     """Open a device as the task configures it.
 
     Raises:
@@ -57,7 +55,7 @@ def missing_isaac_teleop(env_cfg: Any) -> str:
     return ""
 
 
-def make_isaac_teleop(name: str, env: ManagerBasedEnv) -> DeviceSource:
+def make_isaac_teleop(name: str, env: ManagerBasedEnvironment) -> DeviceSource:
     """Open an Isaac Teleop session as the task configures it; through Kit's XR bridge where Kit runs with XR.
 
     Raises:

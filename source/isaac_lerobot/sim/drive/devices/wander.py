@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from isaac_lerobot.sim.drive.devices.action_range import action_range
 from isaac_lerobot.sim.drive.devices.source import TeleopEvent
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 LEG_STEPS = 30
 """Steps from one random action to the next; in between the action moves in a straight line."""
@@ -28,7 +25,7 @@ class RandomSource:
         seed: Seed of the random numbers; None for a new one each time.
     """
 
-    def __init__(self, env: ManagerBasedEnv, seed: int | None = None) -> None:
+    def __init__(self, env: ManagerBasedEnvironment, seed: int | None = None) -> None:
         self._range = action_range(env)
         self._generator = torch.Generator(env.device)
         if seed is None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
 from isaac_lerobot.sim.drive.devices.source import TeleopEvent
-
-if TYPE_CHECKING:
-    from isaaclab.envs import ManagerBasedEnv
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
 
 
 class ZeroSource:
     """Gives an action of zeros at each step."""
 
-    def __init__(self, env: ManagerBasedEnv) -> None:
+    def __init__(self, env: ManagerBasedEnvironment) -> None:
         self._action = torch.zeros(env.num_envs, env.action_manager.total_action_dim, device=env.device)
 
     def reset(self, env_ids: Sequence[int] | None = None) -> None:
