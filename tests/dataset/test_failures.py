@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dataset.recordings import FEATURES, check_read, files_of, frame, record
-from isaac_lerobot.dataset import DatasetWriter, recover_dataset
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, read_sidecar, recover_dataset
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.format.statistics import PictureStatistics
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, EncoderError
@@ -307,3 +307,58 @@ for episode in range(5):
 threading.Timer(0.7, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT]).start()
 writer.close()
 """
+
+
+def test_an_episode_does_not_inherit_what_one_that_could_not_be_undone_left_behind(tmp_path):
+    root, away = tmp_path / "set", False
+
+    def disk(step: str, path: Path) -> None:
+        nonlocal away
+        away = away or (step == "replace" and path.match("meta/episodes/*/*.parquet"))
+        if away:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with DatasetWriter.create(root, 30, FEATURES) as writer:
+        durable.observers.append(disk)
+        try:
+            record(writer, 0, 2, attributes={"seed": 1}, arrays={"start": np.zeros(2)})
+            with pytest.raises(DatasetError, match="Input/output error"):
+                writer.wait()
+        finally:
+            durable.observers.remove(disk)
+        record(writer, 1, 3)
+    own = read_sidecar(root, 0)
+    assert (own.attributes, own.arrays, own.frames) == ({}, {}, {})
+    assert [episode.length for episode in DatasetReader(root)] == [3]
+
+
+def test_half_a_character_is_refused_where_it_is_given(tmp_path):
+    half = "\ud800"
+    features = {"label": {"dtype": "string", "shape": (1,)}}
+    with pytest.raises(DatasetError, match="attributes of the dataset"):
+        DatasetWriter.create(tmp_path / "other", 30, features, attributes={"name": half})
+    with DatasetWriter.create(tmp_path / "set", 30, features) as writer:
+        with pytest.raises(DatasetError, match="task of an episode"):
+            writer.begin_episode(half)
+        episode = writer.begin_episode("write")
+        with pytest.raises(DatasetError, match="'label' cannot be written"):
+            episode.add_frame({"label": half})
+        episode.add_frame({"label": "whole"})
+        episode.save()
+    assert DatasetReader(tmp_path / "set").episode(0)["label"].tolist() == ["whole"]
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o002])
+def test_every_file_has_the_mode_that_the_umask_asks_for(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with DatasetWriter.create(tmp_path / "set", 30, FEATURES) as writer:
+            record(writer, 0, 2, attributes={"seed": 1}, arrays={"start": np.zeros(2)})
+            record(writer, 1, 2)
+            writer.wait()
+            recorded = {path.stat().st_mode & 0o777 for path in writer.root.rglob("*") if path.is_file()}
+        joined = {path.stat().st_mode & 0o777 for path in (tmp_path / "set").rglob("*") if path.is_file()}
+    finally:
+        os.umask(before)
+    assert joined == {0o666 & ~mask}
+    assert recorded <= {0o666 & ~mask, 0o644 & ~mask}

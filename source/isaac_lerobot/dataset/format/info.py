@@ -95,6 +95,7 @@ class Info:
         for key, standard in (("data_path", layout.DATA_PATH), ("video_path", layout.VIDEO_PATH)):
             if content.get(key) not in (None, standard):
                 raise DatasetError(f"has the {key} {content[key]!r}; only {standard!r} is supported")
+        fps = _fps(content.get("fps"))
         check_json(content, "content")
         if not isinstance(content.get("robot_type"), str | None):
             raise DatasetError(f"has the robot_type {content['robot_type']!r}, which is no text")
@@ -102,7 +103,7 @@ class Info:
         total = _whole(content, "total_episodes", 0)
         splits = content.get("splits")
         return cls(
-            fps=_fps(content.get("fps")),
+            fps=fps,
             features={name: feature for name, feature in features.items() if name not in BOOKKEEPING},
             bookkeeping={name: features.get(name, feature) for name, feature in BOOKKEEPING.items()},
             robot_type=content.get("robot_type"),
