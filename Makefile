@@ -10,7 +10,7 @@ PYTEST := $(PYTHON) -m pytest -q -p no:dash -p no:anyio $(PYTEST_ARGS)
 FOLDERS := contract dataset recording tools sim
 
 .NOTPARALLEL:
-.PHONY: help setup demo test lint test-oldest $(FOLDERS:%=test-%) test-kit bench soak panel lock clean
+.PHONY: help setup demo play test lint test-oldest $(FOLDERS:%=test-%) test-kit bench soak panel lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,9 @@ setup: ## Install what is missing (environments, system packages)
 
 demo: setup ## Record the demo dataset in a real Kit, through the panel
 	@$(PYTHON) tests/host/demo.py
+
+play: setup ## Drive the demo task with the keyboard, in a window, and record it
+	@$(PYTHON) tests/host/play.py
 
 # The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
 test: lint test-oldest $(FOLDERS:%=test-%) test-kit ## Run every check and test

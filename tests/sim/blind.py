@@ -7,3 +7,10 @@ WITHOUT_PICTURES = {
     "observations.policy.wrist_rgb": None,
 }
 """Overrides for ``make_env``."""
+
+HAND_WITHOUT_PICTURES = {
+    "scene.shoulder": None,
+    "scene.wrist": None,
+    "observations.policy.shoulder_rgb": None,
+    "observations.policy.wrist_rgb": None,
+}

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from isaaclab.utils.math import quat_box_minus
 
 import isaac_lerobot
-from isaac_lerobot.app.demo_task import TASK_ID
+from isaac_lerobot.app.demo_task import HAND_TASK_ID, TASK_ID
 from isaac_lerobot.sim.drive.devices import make_source
-from sim.blind import WITHOUT_PICTURES
+from sim.blind import HAND_WITHOUT_PICTURES, WITHOUT_PICTURES
 
 HELD_STEPS = 10
 
@@ -221,3 +222,80 @@ class TestArm:
         assert torch.allclose(reached, target, atol=1e-5)
         limits = torch.tensor(list(JOINT_LIMITS.values()))
         assert ((angles > limits[:, 0]) & (angles < limits[:, 1])).all()
+
+
+@pytest.fixture(scope="module")
+def hands(make_module_env):
+    """Five arms that take the hand's movements, as ``arms`` are otherwise."""
+    return make_module_env(HAND_TASK_ID, num_envs=5, **HAND_WITHOUT_PICTURES, **{"terminations.success": None})
+
+
+def moved(env, command, steps=30):
+    """How the first env's hand has moved [m] and turned [rad] after some steps with a key held."""
+    robot = env.scene["robot"]
+    hand = robot.body_names.index("hand")
+
+    def pose():
+        return env.obs_buf["policy"]["eef_pos"].clone(), robot.data.body_quat_w.torch[:, hand].clone()
+
+    before = pose()
+    action = torch.tensor([*command, 1.0]).repeat(env.num_envs, 1)
+    for _ in range(steps):
+        env.step(action)
+    after = pose()
+    return (after[0] - before[0])[0], quat_box_minus(after[1], before[1])[0]
+
+
+class TestHand:
+    """Driven with the numbers that the keyboard gives."""
+
+    @pytest.mark.parametrize("axis", [0, 1, 2])
+    @pytest.mark.parametrize("sign", [1.0, -1.0])
+    def test_moves_straight_along_each_axis(self, hands, axis, sign):
+        hands.reset(seed=1)
+        command = [0.0] * 6
+        command[axis] = 0.2 * sign
+        way, turn = moved(hands, command, steps=20)
+        assert sign * way[axis] > 0.07
+        way[axis] = 0.0
+        assert way.norm() < 0.01
+        assert turn.norm() < 0.1
+
+    @pytest.mark.parametrize("axis", [1, 2])
+    @pytest.mark.parametrize("sign", [1.0, -1.0])
+    def test_turns_on_the_spot(self, hands, axis, sign):
+        hands.reset(seed=1)
+        command = [0.0] * 6
+        command[3 + axis] = 0.5 * sign
+        way, turn = moved(hands, command, steps=20)
+        assert sign * turn[axis] > 0.25
+        assert way.norm() < 0.01
+
+    def test_is_not_carried_away_by_a_turn_that_five_joints_cannot_make(self, hands):
+        hands.reset(seed=1)
+        moved(hands, [0.0, 0.2, 0.0, 0.0, 0.0, 0.0], steps=20)  # to one side, where it would cost most
+        way, _ = moved(hands, [0.0, 0.0, 0.0, 0.5, 0.0, 0.0])
+        assert way.norm() < 0.02
+
+    def test_stands_still_without_a_command(self, hands):
+        hands.reset(seed=1)
+        way, turn = moved(hands, [0.0] * 6, steps=60)
+        assert way.norm() < 0.002
+        assert turn.norm() < 0.01
+
+    def test_is_driven_by_a_script_as_well(self, hands):
+        successes = 0
+        for seed in (11, 12):
+            hands.reset(seed=seed)
+            source = make_source("scripted", hands, task_id=HAND_TASK_ID)
+            successes += int((steps_held_at_once(hands, source, 100) >= HELD_STEPS).sum())
+        assert successes >= 9
+
+    def test_of_a_script_that_is_to_fail_lifts_nothing(self, hands):
+        hands.reset(seed=14)
+        source = make_source("scripted-fail", hands, task_id=HAND_TASK_ID)
+        assert steps_held_at_once(hands, source, 110).max() == 0
+
+    def test_has_two_minutes(self, hands):
+        assert hands.max_episode_length_s == 120.0
+        assert hands.action_manager.total_action_dim == 7

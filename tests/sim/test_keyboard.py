@@ -12,15 +12,10 @@ import torch
 from isaac_lerobot.app.demo_task import HAND_TASK_ID
 from isaac_lerobot.errors import DeviceError
 from isaac_lerobot.sim.drive.devices import TeleopEvent, available_devices, make_source, own_windows, text_input
+from sim.blind import HAND_WITHOUT_PICTURES
 from sim.lever import Lever, add_lever
 from waiting import until
 
-WITHOUT_PICTURES = {
-    "scene.front": None,
-    "scene.wrist": None,
-    "observations.policy.front_rgb": None,
-    "observations.policy.wrist_rgb": None,
-}
 STILL = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
 
 
@@ -30,7 +25,7 @@ class Window:
 
 @pytest.fixture(scope="module")
 def env(make_module_env):
-    env = make_module_env(HAND_TASK_ID, num_envs=2, **WITHOUT_PICTURES)
+    env = make_module_env(HAND_TASK_ID, num_envs=2, **HAND_WITHOUT_PICTURES)
     env.reset(seed=0)
     return env
 

@@ -129,7 +129,7 @@ class PickCubeSceneCfg(InteractiveSceneCfg):  # type: ignore[misc]
         prim_path="/World/Light", spawn=sim_utils.DomeLightCfg(intensity=2000.0, color=(1.0, 1.0, 1.0))
     )
 
-    front: CameraCfg = _camera(
+    front: CameraCfg | None = _camera(
         "{ENV_REGEX_NS}/FrontCamera",
         # In front of the table and to one side, looking down at the arm.
         _looking(eye=(0.72, 0.42, 0.42), target=(0.14, 0.0, 0.135), up=(0.0, 0.0, 1.0)),
@@ -141,6 +141,19 @@ class PickCubeSceneCfg(InteractiveSceneCfg):  # type: ignore[misc]
         # On the outer side of the wrist, looking past the fingers; the wrist frame's +z is towards the finger tips.
         _looking(eye=(-0.075, 0.0, 0.01), target=(0.0, 0.0, HAND + 0.01), up=(-1.0, 0.0, 0.0)),
         focal_length=14.0,
+    )
+
+
+@configclass
+class OverTheShoulderSceneCfg(PickCubeSceneCfg):
+    """The same, looked at from behind the arm: away from the camera is forward, as it is for whoever drives."""
+
+    front: CameraCfg | None = None
+
+    shoulder: CameraCfg = _camera(
+        "{ENV_REGEX_NS}/ShoulderCamera",
+        _looking(eye=(-0.26, -0.46, 0.52), target=(0.15, 0.0, 0.11), up=(0.0, 0.0, 1.0)),
+        focal_length=26.0,
     )
 
 
@@ -216,6 +229,20 @@ class ObservationsCfg:
 
 
 @configclass
+class HandObservationsCfg:
+    """The same, with the pictures of the cameras that are there."""
+
+    @configclass
+    class PolicyCfg(ObservationsCfg.PolicyCfg):
+        """What a policy may see, each term for itself."""
+
+        front_rgb: ObservationTermCfg | None = None
+        shoulder_rgb = _image("shoulder")
+
+    policy: PolicyCfg = PolicyCfg()
+
+
+@configclass
 class EventsCfg:
     """What a reset does."""
 
@@ -268,7 +295,7 @@ class PickCubeEnvCfg(ManagerBasedRLEnvCfg):  # type: ignore[misc]
         ),
     )
     actions: ActionsCfg | HandActionsCfg = ActionsCfg()
-    observations: ObservationsCfg = ObservationsCfg()
+    observations: ObservationsCfg | HandObservationsCfg = ObservationsCfg()
     events: EventsCfg = EventsCfg()
     terminations: TerminationsCfg = TerminationsCfg()
     rewards: RewardsCfg = RewardsCfg()
@@ -287,20 +314,24 @@ class PickCubeEnvCfg(ManagerBasedRLEnvCfg):  # type: ignore[misc]
         self.scene.robot.spawn.usd_path = arm_usd_path()
 
     def set_image_size(self, width: int, height: int) -> None:
-        """Set the size of both cameras' pictures [px]."""
-        for camera in (self.scene.front, self.scene.wrist):
-            camera.width, camera.height = width, height
+        """Set the size of all cameras' pictures [px]."""
+        for camera in vars(self.scene).values():
+            if isinstance(camera, CameraCfg):
+                camera.width, camera.height = width, height
 
 
 @configclass
 class PickCubeIKRelEnvCfg(PickCubeEnvCfg):
-    """The same, for somebody who moves the hand with a keyboard, and has two minutes for it."""
+    """The same, for somebody who moves the hand with a keyboard, has two minutes for it and looks at the pictures."""
 
+    scene: OverTheShoulderSceneCfg = OverTheShoulderSceneCfg(num_envs=1, env_spacing=2.0)
+    observations: HandObservationsCfg = HandObservationsCfg()
     actions: HandActionsCfg = HandActionsCfg()
     episode_length_s: float = 120.0
 
     def __post_init__(self) -> None:
         """Stiffen the arm: what it carries pulls it down a little in each step, and the next step starts from there."""
         super().__post_init__()
+        self.set_image_size(2 * IMAGE_WIDTH, 2 * IMAGE_HEIGHT)
         arm = self.scene.robot.actuators["arm"]
         arm.stiffness, arm.damping = 150.0, 15.0
