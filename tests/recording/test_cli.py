@@ -144,3 +144,18 @@ def test_bad_options_are_one_sentence(capsys):
         main(["record", "--num_demos", "many"])
     assert caught.value.code == 2
     assert "--num_demos" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spelling", ["--dry-run", "--dry_run"])
+def test_an_option_may_be_spelled_with_either_dash(dataset, capsys, spelling):
+    leftover = dataset / "data/chunk-001/file-007.parquet"
+    leftover.write_bytes(b"half a file")
+    assert main(["repair", spelling, str(dataset)]) == 0
+    assert "Would:" in capsys.readouterr().out
+
+
+def test_a_word_that_is_no_option_is_refused(dataset, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["check", str(dataset), "physics=newton_mjwarp"])
+    assert caught.value.code == 2
+    assert "unrecognized arguments: physics=newton_mjwarp" in capsys.readouterr().err

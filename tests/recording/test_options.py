@@ -66,3 +66,9 @@ def test_an_unknown_preset_names_those_there_are():
 def test_the_documentation_lists_every_option():
     """Regenerate with ``python -m isaac_lerobot.app.options > docs/options.md``."""
     assert (CHECKOUT / "docs" / "options.md").read_text(encoding="utf-8") == options_page()
+
+
+def test_an_override_goes_where_it_belongs_wherever_it_stands():
+    config = parsed("--cameras", "front", "physics=newton_mjwarp", "--overrides", "env.sim.dt=0.01")
+    assert config.cameras == ("front",)
+    assert config.overrides == ("physics=newton_mjwarp", "env.sim.dt=0.01")

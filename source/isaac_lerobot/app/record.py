@@ -7,7 +7,7 @@ import contextlib
 import io
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isaac_lerobot.app.extension_folder import presets_folder
 from isaac_lerobot.app.launcher import (
@@ -22,6 +22,12 @@ from isaac_lerobot.errors import ConfigError, DeviceError, nearest
 from isaac_lerobot.recording import ExportRule, RecordingConfig, Session, Status, SuccessMode
 from isaac_lerobot.recording.automatic import AutomaticRecording, Keys
 from isaac_lerobot.recording.offer import find_success_term
+
+if TYPE_CHECKING:
+    from isaac_lerobot.sim.drive.driver import Driver
+
+Launch = Callable[[Any], Any]
+"""Takes an environment's configuration to a context in which it can be built."""
 
 
 def add_record_options(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +47,7 @@ def record(
     config: RecordingConfig,
     args: argparse.Namespace,
     keys: Keys | None = None,
+    make_driver: Callable[[Session, Launch], Driver] | None = None,
     completed: Callable[[Status], None] = lambda status: None,
 ) -> int:
     """Record until the target is reached; see :func:`.loop.run` for the exit code.
@@ -51,6 +58,7 @@ def record(
         config: What to record.
         args: Isaac Lab's launcher flags.
         keys: Chooses what is recorded if the configuration names nothing. None: it has to.
+        make_driver: Makes the session's driver. None: the usual one.
         completed: Called once the dataset is complete.
 
     Raises:
@@ -75,12 +83,12 @@ def record(
         )
     if keys is None or config.state_keys or config.observation_keys:
         check_choice(config, env_cfg)
-    config = config.changed({"teleop_device": choose_device(env_cfg, config, has_window=_asks_for_window(args))})
+    config = config.changed({"teleop_device": choose_device(env_cfg, config, args)})
     check_runtime(env_cfg, config.task, launcher_arguments(args, config, env_cfg))
     _warn_of_endless(config, env_cfg)
 
     session = Session(config)
-    driver = Driver(session, _launch(config, args))
+    driver = (make_driver or Driver)(session, _launch(config, args))
     recording = AutomaticRecording(session, keys=keys, starts_paused=_waits_for_start(config, args))
     return loop.run(session, driver, recording, completed)
 
@@ -99,13 +107,13 @@ def _chosen_by_task(config: RecordingConfig, env_cfg: Any) -> dict[str, Any]:
     return {field: value for field, value in found.items() if value and not getattr(config, field)}
 
 
-def choose_device(env_cfg: Any, config: RecordingConfig, *, has_window: bool) -> str:
+def choose_device(env_cfg: Any, config: RecordingConfig, args: argparse.Namespace) -> str:
     """Return the device to use: the one asked for, else the first that can be used (``auto``).
 
     Args:
         env_cfg: The task's configuration.
         config: The recording.
-        has_window: Whether a window will be there once the simulation is launched.
+        args: Isaac Lab's launcher flags: they say what will be there once the simulation is launched.
 
     Raises:
         DeviceError: There is no such device, or it cannot be used here; says what can.
@@ -114,13 +122,14 @@ def choose_device(env_cfg: Any, config: RecordingConfig, *, has_window: bool) ->
     from isaac_lerobot.sim.drive.devices.window import missing_window
 
     name = config.teleop_device
-    offers = {offer.name: offer for offer in available_devices(env_cfg, config.task, window_comes=has_window)}
+    known = available_devices(env_cfg, config.task, window_comes=_asks_for_window(args), xr_comes=_asks_for_xr(args))
+    offers = {offer.name: offer for offer in known}
     if name not in offers:
         raise DeviceError(f"There is no teleop device '{name}' for {config.task}. {nearest(name, offers)}")
     offer = offers[name]
     if offer.available:
         return offer.stands_for or name
-    usable = ", ".join(known.name for known in offers.values() if known.available)
+    usable = ", ".join(offer.name for offer in known if offer.available)
     hint = " Start with --viz kit to get a window." if missing_window() and missing_window() in offer.reason else ""
     raise DeviceError(f"The teleop device '{name}' {offer.reason}.{hint} What can be used here: {usable}.")
 
@@ -147,12 +156,12 @@ def _warn_of_endless(config: RecordingConfig, env_cfg: Any) -> None:
         )
 
 
-def _launch(config: RecordingConfig, args: argparse.Namespace) -> Callable[[Any], Any]:
+def _launch(config: RecordingConfig, args: argparse.Namespace) -> Launch:
     """Return a function that launches an environment's configuration, without cameras where a headset needs the GPU."""
     launch = launch_with(args, config)
 
     def launch_it(env_cfg: Any) -> Any:
-        if getattr(args, "xr", False) and not config.cameras:
+        if _asks_for_xr(args) and not config.cameras:
             from isaaclab_teleop import remove_camera_configs
 
             remove_camera_configs(env_cfg)
@@ -165,7 +174,11 @@ def _launch(config: RecordingConfig, args: argparse.Namespace) -> Callable[[Any]
 
 def _waits_for_start(config: RecordingConfig, args: argparse.Namespace) -> bool:
     """Whether recording begins only when the operator says so: one puts on a headset first."""
-    return bool(getattr(args, "xr", False)) or config.teleop_device in ("isaac_teleop", "handtracking")
+    return _asks_for_xr(args) or config.teleop_device in ("isaac_teleop", "handtracking")
+
+
+def _asks_for_xr(args: argparse.Namespace) -> bool:
+    return bool(getattr(args, "xr", False))
 
 
 def _asks_for_window(args: argparse.Namespace) -> bool:

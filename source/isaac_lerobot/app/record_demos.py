@@ -6,14 +6,17 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isaac_lerobot.app.extension_folder import presets_folder
 from isaac_lerobot.app.options import recording_config
-from isaac_lerobot.app.record import add_record_options, record
+from isaac_lerobot.app.record import Launch, add_record_options, record
 from isaac_lerobot.errors import ConfigError
-from isaac_lerobot.recording import RecordingConfig, Status, TaskOffer
+from isaac_lerobot.recording import RecordingConfig, Session, Status, TaskOffer
 from isaac_lerobot.recording.selection import default_keys
+
+if TYPE_CHECKING:
+    from isaac_lerobot.sim.drive.driver import Driver
 
 DEFAULTS: dict[str, Any] = {"dataset": Path("./datasets/dataset.hdf5"), "step_hz": 30, "export": "succeeded"}
 """What Isaac Lab's script does where nothing is said, and ``record`` does otherwise."""
@@ -22,6 +25,12 @@ DEFAULTS: dict[str, Any] = {"dataset": Path("./datasets/dataset.hdf5"), "step_hz
 def add_record_demos_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``record``, and Isaac Lab's that it does not have."""
     add_record_options(parser)
+    parser.add_argument(
+        "--reset_sim_buffer_each_episode",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Reset the simulation, and not only the scene, before each episode. Default: yes.",
+    )
     parser.add_argument(
         "--lerobot_format",
         action="store_true",
@@ -35,15 +44,18 @@ def run_record_demos(args: argparse.Namespace) -> int:
     from isaac_lerobot.tools.dependencies import check_installed
 
     config = recording_config(args, presets_folder(), DEFAULTS)
-    assert config.dataset is not None
+    named = config.dataset or DEFAULTS["dataset"]
+    config = config.changed({"dataset": dataset_path(named, ".lerobot")})
+    if args.reset_sim_buffer_each_episode and config.num_envs > 1:
+        raise ConfigError("The simulation is reset for all envs at once. Give --no-reset_sim_buffer_each_episode.")
+    make_driver = _demo_driver if args.reset_sim_buffer_each_episode else None
     if args.lerobot_format:
-        return record(config.changed({"dataset": dataset_path(config.dataset, ".lerobot")}), args, chosen_keys)
+        return record(config, args, chosen_keys, make_driver)
     check_installed(["h5py"], "Recording to HDF5")
-    file = dataset_path(config.dataset, ".hdf5")
+    file = dataset_path(named, ".hdf5")
     if file.exists() and not config.overwrite:
         raise ConfigError(f"{file} exists already. Choose another --dataset_file, or give --overwrite to replace it.")
-    config = config.changed({"dataset": dataset_path(config.dataset, ".lerobot")})
-    return record(config, args, chosen_keys, lambda status: _make_hdf5(status, file))
+    return record(config, args, chosen_keys, make_driver, lambda status: _make_hdf5(status, file))
 
 
 def chosen_keys(config: RecordingConfig, offer: TaskOffer) -> Mapping[str, Any]:
@@ -59,6 +71,12 @@ def dataset_path(path: Path, suffix: str) -> Path:
     path = path.expanduser()
     is_named_by_format = path.suffix in (".hdf5", ".h5", ".lerobot")
     return path.with_suffix(suffix) if is_named_by_format else path.with_name(path.name + suffix)
+
+
+def _demo_driver(session: Session, launch: Launch) -> Driver:
+    from isaac_lerobot.sim.drive.demo_driver import DemoDriver
+
+    return DemoDriver(session, launch)
 
 
 def _make_hdf5(status: Status, file: Path) -> None:

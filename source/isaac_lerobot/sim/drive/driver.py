@@ -224,8 +224,13 @@ class Driver:
             return
         self._ended.clear()
         self._env.step(action)
-        if self._ended and self._source is not None:
-            self._source.reset(sorted(self._ended))
+        if self._ended:
+            self._episodes_ended(sorted(self._ended))
+
+    def _episodes_ended(self, env_ids: Sequence[int]) -> None:
+        """Called after a step in which these environments have reset themselves."""
+        if self._source is not None:
+            self._source.reset(env_ids)
 
     def _listen(self, manager: Any) -> None:
         """Hear of steps and resets from within.

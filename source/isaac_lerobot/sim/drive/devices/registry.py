@@ -37,7 +37,9 @@ _SE3_HELP = {
 }
 
 
-def available_devices(env_cfg: Any, task_id: str, *, window_comes: bool = False) -> list[DeviceOffer]:
+def available_devices(
+    env_cfg: Any, task_id: str, *, window_comes: bool = False, xr_comes: bool = False
+) -> list[DeviceOffer]:
     """Return every device that could drive the task, with whether it can be used here, and if not, why.
 
     The first of them, ``auto``, stands for what would be used where nobody has chosen. What a device's own width means
@@ -47,6 +49,7 @@ def available_devices(env_cfg: Any, task_id: str, *, window_comes: bool = False)
         env_cfg: The task's configuration.
         task_id: The task's id in gymnasium's registry.
         window_comes: Whether Kit's window will be there once the simulation is launched.
+        xr_comes: Whether a headset's session will be there then.
     """
     operator = missing_operator(task_id)
     offers = [
@@ -65,7 +68,7 @@ def available_devices(env_cfg: Any, task_id: str, *, window_comes: bool = False)
         _offer(
             name,
             SE3_DEVICES.get(name, f"{name} (of the task)"),
-            missing_task_device(name, env_cfg, window_comes),
+            missing_task_device(name, env_cfg, window_comes, xr_comes),
             _SE3_HELP.get(name, bindings.COMMANDS_HELP),
         )
         for name in configured

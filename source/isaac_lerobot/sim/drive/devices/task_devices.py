@@ -23,14 +23,21 @@ def task_devices(env_cfg: Any) -> dict[str, Any]:
     return dict(devices) if devices else {}
 
 
-def missing_task_device(name: str, env_cfg: Any, window_comes: bool) -> str:
-    """Return why a device that the task names cannot be used here; empty where it can."""
+def missing_task_device(name: str, env_cfg: Any, window_comes: bool, xr_comes: bool) -> str:
+    """Return why a device that the task names cannot be used here; empty where it can.
+
+    Args:
+        name: Its name.
+        env_cfg: The task's configuration.
+        window_comes: Whether Kit's window will be there in time.
+        xr_comes: Whether a headset's session will be.
+    """
     kind = str(getattr(task_devices(env_cfg)[name], "class_type", "")).lower()
     for se3 in SE3_DEVICES:
         if se3 in kind:
             return missing_se3(se3, window_comes)
     if "openxr" in kind or "manus" in kind:
-        return _missing_xr()
+        return "" if xr_comes else _missing_xr()
     return ""
 
 
