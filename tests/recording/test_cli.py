@@ -150,7 +150,7 @@ def test_bad_options_are_one_sentence(capsys):
 def test_an_option_may_be_spelled_with_either_dash(dataset, capsys, spelling):
     leftover = dataset / "data/chunk-001/file-007.parquet"
     leftover.write_bytes(b"half a file")
-    assert main(["repair", spelling, str(dataset)]) == 0
+    assert main(["recover", spelling, str(dataset)]) == 0
     assert "Would:" in capsys.readouterr().out
 
 

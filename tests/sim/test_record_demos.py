@@ -95,7 +95,9 @@ def test_the_dataset_is_played_back(hdf5_demos):
 
 
 def options(**values: object) -> argparse.Namespace:
-    return argparse.Namespace(**{"task": IMPATIENT, "lerobot_format": False, **values})
+    return argparse.Namespace(
+        **{"task": IMPATIENT, "lerobot_format": False, "reset_sim_buffer_each_episode": True, **values}
+    )
 
 
 def test_what_was_recorded_before_is_kept(hdf5_demos):
