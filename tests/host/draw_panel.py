@@ -84,6 +84,7 @@ RECORDING = Status(
     target=200,
     dataset=Path("/data/lerobot/pick_cube"),
     dataset_episodes=181,
+    next_episode=181,
     steps_per_second=29.7,
 )
 

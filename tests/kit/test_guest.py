@@ -133,8 +133,11 @@ def test_a_task_has_a_visualizer_that_moves_the_viewport(kit, context, open_reco
     assert {path for path, pose in viewport.shown.items() if pose != before[path]}
 
 
-def test_who_asks_whether_a_script_started_the_app_is_told_so_only_while_a_task_is_built(recorder):
+def test_who_asks_whether_a_script_started_the_app_is_told_so_only_while_a_task_is_built(recorder, monkeypatch):
     assert not hasattr(builtins, "ISAAC_LAUNCHED_FROM_TERMINAL")
+    monkeypatch.setattr(builtins, "ISAAC_LAUNCHED_FROM_TERMINAL", True, raising=False)  # as isaacsim.core.api does
+    load(recorder)
+    assert builtins.ISAAC_LAUNCHED_FROM_TERMINAL is True
 
 
 # ---- physics ------------------------------------------------------------------------------------------------------

@@ -512,7 +512,9 @@ def test_the_number_of_the_next_episode_does_not_count_failed_ones_kept_apart(co
     session, host = opened(config.changed({"export": "separate"}))
     do(session, host, Start(), steps=2)
     for outcome in (Outcome.SUCCESS, Outcome.FAILURE, Outcome.FAILURE):
-        do(session, host, End(outcome), steps=2)
+        status = do(session, host, End(outcome), steps=2)
+        assert status.next_episode == 1, "those on their way do not count before they should"
+    assert "episode 1 of cubes_failed (failure" in status.message.text
     assert finish(session, host).dataset_episodes == 1
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import weakref
 
 import gymnasium
 import numpy as np
@@ -14,7 +15,19 @@ import isaac_lerobot
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.dataset import DatasetReader
 from isaac_lerobot.errors import ConfigError, TaskError
-from isaac_lerobot.recording import Discard, End, Outcome, Pause, Resume, Session, SessionState, Start
+from isaac_lerobot.recording import (
+    Configure,
+    Discard,
+    End,
+    ListTasks,
+    OpenTask,
+    Outcome,
+    Pause,
+    Resume,
+    Session,
+    SessionState,
+    Start,
+)
 from isaac_lerobot.sim.attach.watch import attach_when_created
 from isaac_lerobot.sim.manager.file_handler import LeRobotDatasetFileHandler
 from on_disk import counted_episodes
@@ -274,6 +287,49 @@ def test_attaches_by_itself_when_a_script_makes_an_env(tmp_path):
         assert late.attachment.listens_to(env.unwrapped)
     finally:
         env.close()
+
+
+def test_an_env_is_found_among_weak_proxies_of_what_is_gone(make_env):
+    env = make_env(counter_task.TASK_ID)
+
+    class Gone:
+        pass
+
+    gone = Gone()
+    proxies = [weakref.proxy(gone)]
+    del gone
+    watch = attach_when_created(Session())
+    watch.stop()
+    assert watch.attachment.listens_to(env)
+    assert len(proxies) == 1
+
+
+def test_clicks_that_need_no_env_are_carried_out_while_no_script_steps_one(make_env, tmp_path):
+    session = Session(isaac_lerobot.RecordingConfig.from_mapping(config_for(tmp_path / "ours")))
+    watch = attach_when_created(session, start=False)
+    try:
+        session.post(Configure({"num_demos": 3}))
+        session.post(ListTasks())
+        watch.tick()
+        assert session.config.num_demos == 3
+        assert counter_task.TASK_ID in session.status.tasks
+        session.post(Configure({"task": counter_task.TASK_ID}))
+        session.post(OpenTask())
+        watch.tick()
+        assert "No script in this app has an environment now" in session.status.message.text
+        assert session.state is SessionState.IDLE
+
+        env = make_env(counter_task.TASK_ID)
+        env.reset()
+        stepping(env)(1)
+        for command in (Configure({"num_demos": 4}), Start(), Configure({"num_demos": 5})):
+            session.post(command)
+        until(lambda: session.config.num_demos == 4, meanwhile=watch.tick)
+        assert session.state is SessionState.READY, "what follows waits for the script's next step"
+        stepping(env)(1)
+        assert (session.state, session.config.num_demos) == (SessionState.RECORDING, 5)
+    finally:
+        watch.shutdown()
 
 
 def test_mistakes_are_answered(make_env, tmp_path):

@@ -39,6 +39,13 @@ class Ledger:
         self._underway: dict[Path, deque[tuple[Outcome, str]]] = {}
         self._loss: str | None = None
 
+    @property
+    def next_episode(self) -> int:
+        """Index of the dataset's next episode, if all that are on their way to it arrive."""
+        with self._lock:
+            underway = self._underway.get(self._root, ()) if self._root is not None else ()
+            return self.dataset_episodes + len(underway)
+
     def say(self, text: str, severity: Severity = Severity.INFO) -> None:
         """Replace the last message."""
         with self._lock:
@@ -73,7 +80,7 @@ class Ledger:
                 failed=counts.failed + (outcome is Outcome.FAILURE),
             )
             self._underway.setdefault(kept[0], deque()).append((outcome, facts))
-            self.message = Message(f"Saving episode {kept[1]} ({facts}) …")
+            self.message = Message(f"Saving episode {kept[1]}{self._apart(kept[0])} ({facts}) …")
 
     def discarded(self) -> None:
         """Note that an episode with frames was thrown away."""
@@ -89,7 +96,7 @@ class Ledger:
             self.datasets |= {root}
             _, facts = self._underway[root].popleft()
             if self.message.severity is Severity.INFO:
-                self.message = Message(f"Saved episode {index} ({facts}).")
+                self.message = Message(f"Saved episode {index}{self._apart(root)} ({facts}).")
 
     def lost(self, root: Path, index: int, error: Exception) -> None:
         """Note that an episode could not be brought to disk."""
@@ -103,10 +110,14 @@ class Ledger:
                 failed=counts.failed - (outcome is Outcome.FAILURE),
                 lost=counts.lost + 1,
             )
-            self._loss = f"Episode {index} could not be saved: {error}"
+            self._loss = f"Episode {index}{self._apart(root)} could not be saved: {error}"
 
     def take_loss(self) -> str | None:
         """Return what was lost since the last call, if anything was."""
         with self._lock:
             loss, self._loss = self._loss, None
         return loss
+
+    def _apart(self, root: Path) -> str:
+        """Where an episode goes that is kept apart: its index counts from 0 there."""
+        return "" if root == self._root else f" of {root.name}"

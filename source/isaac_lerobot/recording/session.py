@@ -116,6 +116,7 @@ class Session:
             target=target,
             dataset=export.root if export is not None else self._finished_dataset,
             dataset_episodes=self._ledger.dataset_episodes,
+            next_episode=self._ledger.next_episode,
             queue_depth=sum(report.queue_depth for report in reports),
             waited=sum(report.waited_s for report in reports),
             steps_per_second=self._episodes.steps_per_second if self.state is SessionState.RECORDING else 0.0,

@@ -76,6 +76,7 @@ class Status:
         target: How many demos there are to be. 0: no target.
         dataset: Folder of the open dataset.
         dataset_episodes: Episodes in that dataset, earlier recordings included.
+        next_episode: Index that the running episode gets there, if all before it arrive.
         queue_depth: Pictures waiting for the encoders.
         waited: Time the simulation has waited for the encoders [s].
         steps_per_second: Measured pace of the simulation [1/s], 0 while nothing is recorded.
@@ -96,6 +97,7 @@ class Status:
     target: int = 0
     dataset: Path | None = None
     dataset_episodes: int = 0
+    next_episode: int = 0
     queue_depth: int = 0
     waited: float = 0.0
     steps_per_second: float = 0.0

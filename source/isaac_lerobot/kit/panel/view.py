@@ -250,7 +250,7 @@ def _headline(status: Status) -> str:
     """What an operator looks for first: which episode this is, or where things stand."""
     match status.state:
         case SessionState.RECORDING | SessionState.PAUSED:
-            return f"Episode {status.dataset_episodes + status.counts.saving}"
+            return f"Episode {status.next_episode}"
         case SessionState.FINISHED | SessionState.SAVING:
             return f"{status.dataset_episodes} episodes in the dataset"
         case _:
