@@ -98,7 +98,3 @@ def _parser(argv: Sequence[str]) -> CommandParser:
             module, _, function = place.partition(":")
             getattr(importlib.import_module(f"isaac_lerobot.app.{module}"), function)(command)
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())
