@@ -234,7 +234,7 @@ def test_a_direct_env_with_discrete_actions(make_env, tmp_path, shape):
         env.step(torch.tensor([step % 3, 2]).reshape(shape))
     env.close()
     dataset = DatasetReader(tmp_path / "direct")
-    assert (dataset.features["action"].shape, dataset.features["action"].names) == ((1,), ["action"])
+    assert (dataset.features["action"].shape, dataset.features["action"].names) == ((1,), ("action",))
     assert [episode["action"].reshape(-1).tolist() for episode in dataset] == [[0, 1, 2, 0, 1], [2] * 5]
 
 

@@ -106,7 +106,7 @@ def test_every_kind_of_value_comes_back(tmp_path):
     assert torch.equal(torch.from_numpy(real.rows(0)["action"]), wanted.data["actions"])
     features = DatasetReader(tmp_path / "all.lerobot").features
     assert features["observation.images.camera_rgb"].is_video
-    assert features["observation.state"].names == ["joint_pos.0", "joint_pos.1"]
+    assert features["observation.state"].names == ("joint_pos.0", "joint_pos.1")
     assert features["observation.grid"].shape == (2, 3)
     assert DatasetReader(tmp_path / "all.lerobot").fps == 50
 
@@ -143,7 +143,7 @@ def test_records_the_configured_keys_only(tmp_path):
     reader = DatasetReader(tmp_path / "keys.lerobot")
     own = {name for name in reader.features if name.startswith(("observation", "action"))}
     assert own == {"observation.state", "observation.images.camera_rgb", "action"}
-    assert reader.features["observation.state"].names == ["contact", "joint_pos.0", "joint_pos.1"]
+    assert reader.features["observation.state"].names == ("contact", "joint_pos.0", "joint_pos.1")
     assert reader.episode(0).task == "Do it"
     handler = LeRobotDatasetFileHandler()
     handler.open(str(tmp_path / "keys.lerobot"))

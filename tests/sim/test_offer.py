@@ -213,7 +213,7 @@ def test_where_nobody_chose_a_robots_joints_are_the_state_and_the_last_action_is
     env.step(torch.zeros(1, env.action_manager.total_action_dim))
     env.close()
     features = DatasetReader(tmp_path / "dataset.lerobot").features
-    assert features["observation.state"].names == [f"robot_joint_pos.{joint}" for joint in joints]
+    assert features["observation.state"].names == tuple(f"robot_joint_pos.{joint}" for joint in joints)
     own = {name for name in features if name.startswith("observation")}
     cameras = {"observation.images.front", "observation.images.wrist"}
     assert own == {"observation.state", "observation.cube_pos", *cameras}
