@@ -123,7 +123,7 @@ def test_the_command(recorded, tmp_path):
 
 
 def test_what_a_user_reads(recorded, tmp_path):
-    usual = {"root": recorded, "episode": None, "task": None, "task_packages": []}
+    usual = {"root": recorded, "episode": None, "task": None, "task_packages": [], "overrides": []}
 
     def answer(name: str, value: Any) -> str:
         with pytest.raises(IsaacLeRobotError) as caught:
