@@ -132,4 +132,4 @@ def test_what_a_user_reads(recorded, tmp_path):
 
     assert "has the episodes 0 to 1, not 7" in answer("episode", [7])
     assert f"Did you mean '{TASK_ID}'" in answer("task", "Isaac-LeRobot-Pick-Cub-v0")
-    assert "is no LeRobot dataset" in answer("root", tmp_path)
+    assert "holds no LeRobot dataset" in answer("root", tmp_path)
