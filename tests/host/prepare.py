@@ -26,7 +26,7 @@ HOST = ROOT / ".host"
 EXTENSION = ROOT / ".kit" / "exts" / "isaac.lerobot.recorder"
 
 UV_VERSION = "0.13.9"
-EXTENSION_PARTS = ("extension.toml", "CHANGELOG.md", "config", "data", "docs", "source")
+EXTENSION_PARTS = ("extension.toml", "CHANGELOG.md", "config", "data", "docs", "source/README.md")
 
 LICENCE = """\
 The tests and the demo run NVIDIA's Omniverse Kit and Isaac Sim packages, which are under NVIDIA's licence:
@@ -156,13 +156,17 @@ def extension_folder() -> None:
     """Lay out the extension under its id, as an installation has it: Kit takes the id from the folder's name.
 
     Links to the parts rather than one to the checkout: Kit walks an extension's folder, and the checkout also holds
-    the environments and this very link.
+    the environments and this very link. As in a wheel, the package is not among them: two ways to one module would
+    leave halves of a package behind when Kit disables the extension, as it forgets what it imported from there.
     """
-    EXTENSION.mkdir(parents=True, exist_ok=True)
+    source = EXTENSION / "source"
+    if source.is_symlink():  # of an earlier checkout
+        source.unlink()
     for name in EXTENSION_PARTS:
         link = EXTENSION / name
         if not link.is_symlink():
-            link.symlink_to(os.path.relpath(ROOT / name, EXTENSION))
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(ROOT / name, link.parent))
 
 
 def find_uv() -> str:

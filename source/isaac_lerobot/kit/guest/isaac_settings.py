@@ -34,12 +34,13 @@ class IsaacSettings:
             return
         get_settings_manager().set_backend(settings)
         for path in ("render/offscreen", "render/deterministic", "video/enabled", "xr/enabled", "xr/auto_start"):
-            settings.set(f"/isaaclab/{path}", False)
-        settings.set(_HAS_GUI, host_app.shows_viewport())
+            self._set_for_now(f"/isaaclab/{path}", False)
+        # Given back as well: what is left of it would tell the next recorder in this app that a launcher was here.
+        self._set_for_now(_HAS_GUI, host_app.shows_viewport())
         self._set_for_now(_FIXED_TIME_STEPPING, False)
 
     def restore(self) -> None:
-        """Give the app back those of its own settings that were changed."""
+        """Give the app its settings back as they were found."""
         settings = carb.settings.get_settings()
         while self._found:
             path, value = self._found.popitem()
