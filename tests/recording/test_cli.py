@@ -1,5 +1,6 @@
 """The command line, from the outside: exit codes, what is printed, and what it does without a simulator."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,19 @@ def test_check_says_what_is_wrong_and_exits_with_1(dataset, capsys):
     next((dataset / "data").rglob("*.parquet")).write_bytes(b"no parquet")
     assert main(["check", str(dataset)]) == 1
     assert "data/" in capsys.readouterr().out
+
+
+def test_salvage_and_merge_say_what_they_did(dataset, tmp_path, capsys):
+    assert main(["merge", str(dataset), str(dataset), str(tmp_path / "twice")]) == 0
+    assert capsys.readouterr().out.startswith("Merged ")
+    assert main(["check", str(tmp_path / "twice")]) == 0
+    assert main(["merge", str(dataset), str(tmp_path / "twice")]) == 1
+    assert "already holds" in capsys.readouterr().err
+    assert main(["salvage", str(dataset), str(tmp_path / "saved")]) == 0
+    assert "Saved " in capsys.readouterr().out
+    shutil.rmtree(dataset / "data")
+    assert main(["salvage", str(dataset), str(tmp_path / "none")]) == 1
+    assert "Nothing can be saved" in capsys.readouterr().err
 
 
 def test_compact_and_recover_say_what_they_did(dataset, capsys):

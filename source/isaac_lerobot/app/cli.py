@@ -25,6 +25,11 @@ _COMMANDS = {
     "convert": ("Turn Isaac Lab's HDF5 files into a dataset, or back.", "convert:add_convert_options"),
     "check": ("Look for everything that can be wrong with a dataset.", "dataset_tools:add_check_options"),
     "recover": ("Remove what an interrupted recording left behind.", "dataset_tools:add_recover_options"),
+    "salvage": (
+        "Copy every whole episode of a damaged dataset into a new one.",
+        "dataset_tools:add_salvage_options",
+    ),
+    "merge": ("Copy the episodes of several datasets into a new one.", "dataset_tools:add_merge_options"),
     "compact": ("Join the files of single episodes into larger ones.", "dataset_tools:add_compact_options"),
     "sheet": ("Draw a contact sheet of the episodes.", "dataset_tools:add_sheet_options"),
     "extension-folder": (

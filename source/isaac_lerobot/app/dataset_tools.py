@@ -1,8 +1,11 @@
-"""``isaac-lerobot check``, ``recover``, ``compact`` and ``sheet``: finished datasets, without a simulator."""
+"""``isaac-lerobot check``, ``recover``, ``salvage``, ``merge``, ``compact`` and ``sheet``: no simulator is needed."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from isaac_lerobot.errors import DatasetError
@@ -43,6 +46,42 @@ def run_recover(args: argparse.Namespace) -> int:
     return 0
 
 
+def add_salvage_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``salvage``."""
+    _add_root(parser)
+    _add_into(parser)
+    parser.set_defaults(run=run_salvage)
+
+
+def run_salvage(args: argparse.Namespace) -> int:
+    """Copy the whole episodes, and print which are lost and why."""
+    from isaac_lerobot.dataset import salvage_dataset
+
+    with _progress() as progress:
+        found = salvage_dataset(args.root, args.into, progress=progress)
+    for index, reason in sorted(found.lost.items()):
+        print(f"Lost: {f'episode {index}' if index >= 0 else 'episodes'}: {reason}")
+    print(f"Saved {len(found.kept)} episodes into {args.into}.")
+    return 0
+
+
+def add_merge_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``merge``."""
+    parser.add_argument("roots", type=Path, nargs="+", metavar="ROOT", help="Folders of the datasets, in order.")
+    _add_into(parser)
+    parser.set_defaults(run=run_merge)
+
+
+def run_merge(args: argparse.Namespace) -> int:
+    """Merge, and print how many episodes there are now."""
+    from isaac_lerobot.dataset import merge_datasets
+
+    with _progress() as progress:
+        number = merge_datasets(args.roots, args.into, progress=progress)
+    print(f"Merged {number} episodes into {args.into}.")
+    return 0
+
+
 def add_compact_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``compact``."""
     _add_root(parser)
@@ -71,6 +110,25 @@ def run_sheet(args: argparse.Namespace) -> int:
 
     print(draw_contact_sheet(args.root, args.picture, max_episodes=args.episodes))
     return 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows on a terminal how much is done."""
+    shown = sys.stderr.isatty()
+
+    def show(done: int, total: int) -> None:
+        if shown:
+            part = done / max(1, total)
+            print(f"\r[{'#' * round(40 * part):40}] {part:4.0%} of {total / 1e6:.1f} MB", end="", file=sys.stderr)
+
+    yield show
+    if shown:
+        print(file=sys.stderr)
+
+
+def _add_into(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("into", type=Path, metavar="INTO", help="Folder of the new dataset, new or empty.")
 
 
 def _add_root(parser: argparse.ArgumentParser) -> None:

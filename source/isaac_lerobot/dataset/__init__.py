@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from isaac_lerobot.dataset.check import check_dataset
     from isaac_lerobot.dataset.format.sidecar import Sidecar, read_sidecar
+    from isaac_lerobot.dataset.merge import merge_datasets
     from isaac_lerobot.dataset.read import DatasetReader, RecordedEpisode
-    from isaac_lerobot.dataset.repair import compact_dataset, recover_dataset
+    from isaac_lerobot.dataset.repair import compact_dataset, recover_dataset, salvage_dataset
     from isaac_lerobot.dataset.video.codec import VideoCodec
     from isaac_lerobot.dataset.write.episode import Episode
     from isaac_lerobot.dataset.write.overwrite import holds_dataset
@@ -29,8 +30,10 @@ __all__ = [
     "check_dataset",
     "compact_dataset",
     "holds_dataset",
+    "merge_datasets",
     "read_sidecar",
     "recover_dataset",
+    "salvage_dataset",
 ]
 
 _MODULES = {
@@ -46,6 +49,8 @@ _MODULES = {
     "compact_dataset": "repair",
     "holds_dataset": "write.overwrite",
     "recover_dataset": "repair",
+    "salvage_dataset": "repair",
+    "merge_datasets": "merge",
 }
 
 

@@ -1,16 +1,21 @@
-"""Repair: finished datasets that are not as they should be, brought into order, or made smaller in files."""
+"""Repair: datasets that are not as they should be, brought into order, saved from, or brought into fewer files."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from isaac_lerobot import __version__
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.disk.lock import DatasetLock
 from isaac_lerobot.dataset.format import layout
+from isaac_lerobot.dataset.format.own import OwnMetadata, read_own
 from isaac_lerobot.dataset.write import join
+from isaac_lerobot.dataset.write.assemble import Progress, assemble
 from isaac_lerobot.dataset.write.recover import recover, steps
+from isaac_lerobot.dataset.write.whole import find_whole_episodes
 from isaac_lerobot.errors import DatasetError, DatasetLockedError
 
 
@@ -54,6 +59,48 @@ def compact_dataset(root: Path | str) -> list[str]:
     root = _folder(root)
     with DatasetLock(root):
         return [*recover(root), *_joined(root, everything=True)]
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What could be saved of a damaged dataset.
+
+    Attributes:
+        kept: The episodes that were copied, by their index in the damaged dataset; position is the new index.
+        lost: Why each of the others was not, by index; -1 stands for those of a file that does not say which.
+    """
+
+    kept: tuple[int, ...]
+    lost: Mapping[int, str]
+
+
+def salvage_dataset(root: Path | str, into: Path | str, *, progress: Progress | None = None) -> Salvaged:
+    """Copy every whole episode of a damaged dataset into a new one. The damaged one is never changed.
+
+    Rows and videos are copied as they are, once every row has been read and every picture decoded; statistics that are
+    lost are computed anew. ``info.json`` and the episode table must be there: the rest follows from them.
+
+    Args:
+        root: Folder of the damaged dataset.
+        into: Folder of the new dataset, new or empty.
+        progress: Called with the bytes done and the bytes to do, or None.
+
+    Raises:
+        DatasetError: Nothing can be saved, or the folder holds something.
+        DatasetLockedError: Somebody is writing into the folder.
+    """
+    root = _folder(root)
+    found = find_whole_episodes(root)
+    if not found.source.rows:
+        reasons = "; ".join(dict.fromkeys(found.lost.values())) or "it has no episodes"
+        raise DatasetError(f"Nothing can be saved of {root}: {reasons}.")
+    try:
+        own = read_own(root)
+    except DatasetError:
+        own = OwnMetadata()
+    own = OwnMetadata(f"isaac-lerobot {__version__}", own.attributes)
+    assemble([found.source], Path(into), replace(found.source.info, extra={}), own, progress)
+    return Salvaged(tuple(row.index for row in found.source.rows), found.lost)
 
 
 def _folder(root: Path | str) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from isaac_lerobot.dataset.video import ffmpeg
 from isaac_lerobot.dataset.video.mp4 import read_mp4
 from isaac_lerobot.errors import DatasetError
@@ -42,6 +44,37 @@ def concatenate(sources: Sequence[Path], target: Path, fps: int) -> None:
         raise DatasetError(
             f"Joining {sources[0]} and {len(sources) - 1} more gave {mp4.extent()}, not {frames} frames of 1/{fps} s."
         )
+
+
+def cut(source: Path, target: Path, first: int, count: int, fps: int) -> None:
+    """Write ``count`` frames of an mp4 file, from number ``first`` on, into another.
+
+    Args:
+        source: The file; frame ``first`` can be cut at, see :meth:`Mp4.can_be_cut`.
+        target: The file to write.
+        first: Number of the first frame.
+        count: How many.
+        fps: Frames per second.
+
+    Raises:
+        DatasetError: ffmpeg could not do it, or copied other frames.
+    """
+    whole = read_mp4(source)
+    step = whole.timescale // fps
+    # A quarter of a frame later, lest a time rounded down should mean the key frame before.
+    seek = ["-ss", f"{(first + 0.25) / fps:.6f}"] if first else []
+    failure = ffmpeg.run(
+        [
+            *(*seek, *ffmpeg.mp4_input(source), "-map", "0:v", "-c", "copy", "-frames:v", str(count)),
+            *("-bsf:v", f"setts=ts=N*{step}:duration={step}", "-video_track_timescale", str(whole.timescale)),
+            *("-f", "mp4", f"file:{target}"),
+        ]
+    )
+    if failure:
+        raise DatasetError(f"ffmpeg could not copy {count} frames of {source}: {failure}.")
+    part = read_mp4(target)
+    if not np.array_equal(part.sizes, whole.sizes[first : first + count]) or not part.is_constant(fps):
+        raise DatasetError(f"Copying the frames {first} to {first + count - 1} of {source} gave {part.extent()}.")
 
 
 def _quoted(path: Path) -> str:

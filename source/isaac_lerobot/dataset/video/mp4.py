@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.video.boxes import (
     BoxError,
@@ -54,7 +55,11 @@ class Mp4:
         steps: The distinct durations of the frames, ascending [ticks]; one for a constant rate.
         duration: Sum of the frames' durations [ticks].
         hidden: Frames that an edit list keeps from being shown.
+        sizes: Sizes of the frames as they are stored [bytes]. Shape (frames,), int64.
+        keys: Which of these are key frames. Shape (frames,), bool.
+        is_reordered: Whether frames are stored in another order than they are shown in.
         cut_off: Samples whose bytes lie beyond the end of the file.
+        intact: Number of frames, as they are stored, before the first of these.
         tracks: Kinds of all tracks (``vide``, ``soun``, ...), in file order.
         open_gop: True where pictures precede the HEVC key frame that they are predicted across (RASL).
     """
@@ -69,7 +74,11 @@ class Mp4:
     steps: tuple[int, ...]
     duration: int
     hidden: int
+    sizes: Ints
+    keys: NDArray[np.bool_]
+    is_reordered: bool
     cut_off: int
+    intact: int
     tracks: tuple[str, ...]
     open_gop: bool
 
@@ -82,6 +91,10 @@ class Mp4:
         """Whether every frame lasts 1/fps."""
         # A single frame carries whatever duration the muxer chose; nothing comes after it.
         return self.frames <= 1 or (len(self.steps) == 1 and self.steps[0] * fps == self.timescale)
+
+    def can_be_cut(self, first: int) -> bool:
+        """Whether frames from number ``first`` on can be copied without those before."""
+        return not self.is_reordered and not self.hidden and first < self.frames and bool(self.keys[first])
 
     def extent(self) -> str:
         """Number and durations of the frames in words, for messages."""
@@ -121,6 +134,7 @@ def _read(file: BinaryIO) -> Mp4:
         samples = samples.followed_by(fragment_samples(video.number, child(moov, b"mvex"), fragments, size))
     shift, end = video.edit(movie_timescale(moov))
     pts = np.sort(samples.pts) + shift
+    beyond = samples.offsets + samples.sizes > size
     codec = _CODECS.get(video.format, video.format.decode("latin-1"))
     return Mp4(
         codec=codec,
@@ -133,7 +147,11 @@ def _read(file: BinaryIO) -> Mp4:
         steps=tuple(np.unique(samples.durations).tolist()),
         duration=int(samples.durations.sum()),
         hidden=int((pts < 0).sum() + (0 if end is None else (pts >= end).sum())),
-        cut_off=int((samples.offsets + samples.sizes > size).sum()),
+        sizes=samples.sizes,
+        keys=samples.keys,
+        is_reordered=bool((np.diff(samples.pts) <= 0).any()),
+        cut_off=int(beyond.sum()),
+        intact=int(np.argmax(beyond)) if beyond.any() else len(pts),
         tracks=tuple(track.handler for track in tracks),
         open_gop=codec == "hevc" and _has_skipped_leading(file, samples, _nal_length_size(video)),
     )

@@ -91,7 +91,7 @@ def join_files(
     if not on_the_way:
         # The joined data, where there is one, is the same rows in fewer files.
         data = staging if plan.data_changes else root
-        durable.write_json(staging / layout.STATS, statistics.to_json(_statistics(staging, data, info, rows)))
+        durable.write_json(staging / layout.STATS, statistics.to_json(dataset_statistics(staging, data, info, rows)))
     for path in sorted({found.parent for found in (staging / "meta").rglob("*")}):
         durable.sync_folder(path)
     _publish_videos(root, videos)
@@ -153,6 +153,27 @@ def bookkeeping_statistics(rows: Sequence[EpisodeRow], fps: int) -> dict[str, St
         parts["episode_index"].append(statistics.of_progression(row.index, 0, row.length))
         parts["index"].append(statistics.of_progression(row.first_index, 1, row.length))
     return {name: statistics.merge(statistics.stacked(found)) for name, found in parts.items()}
+
+
+def dataset_statistics(root: Path, data: Path, info: Info, rows: Sequence[EpisodeRow]) -> dict[str, Statistics]:
+    """Return the dataset's statistics, with quantiles over all rows: exact for numbers, close for cameras.
+
+    Args:
+        root: Where its episode table lies.
+        data: Where its data lie.
+        info: Its info.
+        rows: Its episodes.
+    """
+    table = episodes.read_table(root, info, with_statistics=True)
+    found: dict[str, Statistics] = {}
+    for name, feature in {**info.features, **info.bookkeeping}.items():
+        if feature.has_statistics:
+            parts = episodes.statistics_in(table, feature)
+            exact = statistics.merge_quantiles(parts) if feature.is_camera else _quantiles(data, info, feature)
+            found[name] = statistics.merge(parts) | exact
+    for name, one in bookkeeping_statistics(rows, info.fps).items():
+        found[name] |= {key: value for key, value in one.items() if key not in statistics.QUANTILES}
+    return found
 
 
 def _video(root: Path, name: object) -> Path:
@@ -312,27 +333,6 @@ def _starts(name: str, target: Target, rows: Sequence[EpisodeRow]) -> Iterator[i
     for unit in target.units:
         yield from (before + rows[index].videos[name][1] for index in unit.episodes)
         before += unit.frames
-
-
-def _statistics(root: Path, data: Path, info: Info, rows: Sequence[EpisodeRow]) -> dict[str, Statistics]:
-    """Return the dataset's statistics, with quantiles over all rows: exact for numbers, close for cameras.
-
-    Args:
-        root: Where its episode table lies.
-        data: Where its data lie.
-        info: Its info.
-        rows: Its episodes.
-    """
-    table = episodes.read_table(root, info, with_statistics=True)
-    found: dict[str, Statistics] = {}
-    for name, feature in {**info.features, **info.bookkeeping}.items():
-        if feature.has_statistics:
-            parts = episodes.statistics_in(table, feature)
-            exact = statistics.merge_quantiles(parts) if feature.is_camera else _quantiles(data, info, feature)
-            found[name] = statistics.merge(parts) | exact
-    for name, one in bookkeeping_statistics(rows, info.fps).items():
-        found[name] |= {key: value for key, value in one.items() if key not in statistics.QUANTILES}
-    return found
 
 
 def _quantiles(root: Path, info: Info, feature: Feature) -> Statistics:
