@@ -145,7 +145,25 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
 def _judge(code: str, fps: int, frames: int, length: int) -> list[str]:
     """What the rule ``code`` says of one exact mp4 with ``frames`` frames in episodes of ``length`` frames."""
     pts = np.arange(frames, dtype=np.int64) * 512
-    mp4 = Mp4("h264", b"", 64, 48, "yuv420p", 512 * fps, pts, (512,), 512 * frames, 0, 0, ("vide",), False)
+    mp4 = Mp4(
+        codec="h264",
+        configuration=b"",
+        width=64,
+        height=48,
+        pix_fmt="yuv420p",
+        timescale=512 * fps,
+        pts=pts,
+        steps=(512,),
+        duration=512 * frames,
+        hidden=0,
+        sizes=np.ones(frames, np.int64),
+        keys=np.ones(frames, bool),
+        is_reordered=False,
+        cut_off=0,
+        intact=frames,
+        tracks=("vide",),
+        open_gop=False,
+    )
     name = "videos/front/chunk-000/file-000.mp4"
     evidence, report = Evidence(Path("root")), Report(Path("root"))
     evidence.__dict__.update(
