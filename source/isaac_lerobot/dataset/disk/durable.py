@@ -40,7 +40,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a new JSON file (UTF-8, indent 4) durably."""
-    write_bytes(path, (json.dumps(content, indent=4, ensure_ascii=False) + "\n").encode())
+    try:
+        text = json.dumps(content, indent=4, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a character, which somebody else wrote escaped
+        text = json.dumps(content, indent=4).encode()
+    write_bytes(path, text + b"\n")
 
 
 def write_parquet(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
