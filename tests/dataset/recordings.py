@@ -36,13 +36,20 @@ def frame(episode: int, number: int, video: bool = True) -> dict[str, Any]:
     return values | ({"observation.images.front": picture(episode, number)} if video else {})
 
 
-def record(writer: DatasetWriter, episode: int, length: int, task: str = "do it", **options: Any) -> int:
-    """Record one episode and save it; ``options`` go to ``save``."""
+def record(
+    writer: DatasetWriter,
+    episode: int,
+    length: int,
+    task: str = "do it",
+    into: DatasetWriter | None = None,
+    **options: Any,
+) -> int:
+    """Record one episode and save it, elsewhere if ``into`` is given; ``options`` go to ``save``."""
     video = "observation.images.front" in writer.features
     recording = writer.begin_episode(task)
     for number in range(length):
         recording.add_frame(frame(episode, number, video))
-    return recording.save(**options)
+    return recording.save(**options) if into is None else into.save(recording, **options)
 
 
 def check_read(read: Any, episodes: list[tuple[int, int]]) -> None:

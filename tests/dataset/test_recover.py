@@ -197,12 +197,13 @@ def test_a_card_survives_overwriting(root):
     assert DatasetReader(root).fps == 20
 
 
-def test_a_listener_that_waits_is_told_instead_of_waiting_for_ever(tmp_path):
+@pytest.mark.parametrize("action", ["wait", "close"])
+def test_a_listener_that_waits_is_told_instead_of_waiting_for_ever(tmp_path, action):
     said = []
 
     def listen(index):
         try:
-            writer.wait()
+            getattr(writer, action)()
         except DatasetError as error:
             said.append(str(error))
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +124,8 @@ def test_episodes_saved_into_another_dataset(tmp_path, lerobot, own_first):
     """As failed episodes are, into a sibling folder; the two may be closed in any order."""
     good = DatasetWriter.create(tmp_path / "good", 30, FEATURES)
     # Slow enough for episodes to be left when the other one closes.
-    bad = DatasetWriter.create(tmp_path / "bad", 30, FEATURES, on_committed=lambda index: time.sleep(1))
+    slow = threading.Event()
+    bad = DatasetWriter.create(tmp_path / "bad", 30, FEATURES, on_committed=lambda index: slow.wait(0.3))
     assert record(good, 0, 40, success=True, into=good) == 0
     assert record(good, 1, 40, "drop", success=False, into=bad, attributes={"seed": 1}) == 0
     assert record(good, 2, 3) == 1
@@ -149,12 +150,12 @@ def test_an_episode_that_does_not_fit_another_dataset_stays_open(tmp_path):
         episode = own.begin_episode("do it")
         episode.add_frame(frame(0, 0))
         with pytest.raises(FeatureError) as caught:
-            episode.save(into=other)
+            other.save(episode)
         for part in ("wide", "fps is 30", "'extra'", "float64", "would be h264"):
             assert part in str(caught.value)
         other.close()
         with pytest.raises(DatasetError, match="is closed"):
-            episode.save(into=other)
+            other.save(episode)
         episode.add_frame(frame(0, 1))
         assert episode.save() == 0
     assert (own.status.committed_frames, other.status.committed_episodes) == (2, 0)

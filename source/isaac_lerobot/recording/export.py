@@ -98,7 +98,7 @@ class Export:
         writer = self._writers[0]
         if self._rule is ExportRule.SEPARATE and outcome is not Outcome.SUCCESS:
             writer = self._failed_writer()
-        index = episode.save(success=outcome.success, attributes=attributes, arrays=arrays, into=writer)
+        index = writer.save(episode, success=outcome.success, attributes=attributes, arrays=arrays)
         return writer.root, index
 
     def close(self) -> None:
@@ -108,8 +108,7 @@ class Export:
             DatasetError: An episode could not be brought to disk.
         """
         errors: list[Exception] = []
-        # The one for failed episodes first: what it still has to commit lies in the other's staging folder.
-        for writer in reversed(self._writers):
+        for writer in self._writers:
             try:
                 writer.close()
             except Exception as error:  # noqa: BLE001 - the other dataset is to be completed all the same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,25 +17,28 @@ from isaac_lerobot.dataset.format.features import Feature, FrameCheck
 from isaac_lerobot.dataset.format.json_file import check_json
 from isaac_lerobot.dataset.format.sidecar import extra_features, extra_schema
 from isaac_lerobot.dataset.format.statistics import PictureStatistics, Statistics
-from isaac_lerobot.dataset.video.codec import VideoCodec
-from isaac_lerobot.dataset.video.encoder import BufferPool, VideoStream
+from isaac_lerobot.dataset.video.encoder import VideoStream
 from isaac_lerobot.dataset.write.commit import FinishedEpisode
 from isaac_lerobot.dataset.write.rows import RowBuffer
 from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
 
 
-class EpisodeTaker(Protocol):
-    """Who commits episodes that another began: a :class:`DatasetWriter`."""
+class Home(Protocol):
+    """Where an episode was begun: a :class:`DatasetWriter`."""
 
-    def check_fits(self, features: Mapping[str, Feature], fps: int, codec: VideoCodec) -> None:
-        """Raise a :class:`DatasetError` where an episode like this cannot be taken over."""
+    def save(
+        self,
+        episode: Episode,
+        success: bool | None = None,
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+    ) -> int:
+        """Save the episode."""
 
-    def take_over(self, episode: Episode) -> int:
-        """Have a complete episode committed in the background; returns its index."""
-
-    def settle(self) -> None:
-        """Wait until nothing is left of the episodes taken over in the folders that they came from."""
+    def forget(self, episode: Episode) -> None:
+        """Take notice that the episode is no longer open."""
 
 
 class Episode:
@@ -47,22 +51,18 @@ class Episode:
     def __init__(
         self,
         folder: Path,
-        task: str,
         features: Mapping[str, Feature],
-        fps: int,
-        codec: VideoCodec,
-        pool: BufferPool,
+        open_stream: Callable[[Path, tuple[int, ...]], VideoStream],
+        task: str,
         attributes: Mapping[str, Any],
-        on_save: Callable[[Episode, EpisodeTaker | None], int],
-        on_discard: Callable[[Episode], None],
+        home: Home,
     ) -> None:
-        self.task = task
-        self._folder = folder
-        self._features, self._fps, self._codec = features, fps, codec
+        self.task, self.home = task, home
+        self._folder, self._features = folder, features
         self._check = FrameCheck(features)
         self._rows = RowBuffer(folder / "rows.arrow", features)
         self._streams = {
-            name: VideoStream(folder / f"{name}.mp4", feature.shape, fps, codec, pool)
+            name: open_stream(folder / f"{name}.mp4", feature.shape)
             for name, feature in features.items()
             if feature.is_video
         }
@@ -81,7 +81,7 @@ class Episode:
         self._attributes = dict(attributes)
         self._arrays: dict[str, NDArray[Any]] = {}
         self._success: bool | None = None
-        self._on_save, self._on_discard = on_save, on_discard
+        self._left = threading.Event()
         self._state = "open"
         self._error: DatasetError | None = None
         self.waited_s = 0.0
@@ -178,25 +178,24 @@ class Episode:
         *,
         attributes: Mapping[str, Any] | None = None,
         arrays: Mapping[str, NDArray[Any]] | None = None,
-        into: EpisodeTaker | None = None,
     ) -> int:
-        """End the episode and have it committed in the background; returns at once.
+        """End the episode and have it committed to the dataset that it was begun for; returns at once.
 
-        Args:
-            success: Whether it succeeded; goes into the episode table. None where nobody judged.
-            attributes: What JSON can hold (seed, environment, ...), kept beside the dataset.
-            arrays: Arrays kept beside the dataset (initial state, ...). Names may hold ``/``.
-            into: Another writer, of a dataset with the same features and rate on the same file system, to save
-                into instead: failed episodes are kept apart this way. Either writer may be closed first.
+        The arguments, the result and the errors are those of :meth:`DatasetWriter.save`, which can save it elsewhere.
+        """
+        return self.home.save(self, success, attributes=attributes, arrays=arrays)
 
-        Returns:
-            The index of the episode. Should an earlier episode that is still being saved fail, this one and those
-            after it move down by one: indices have no gaps.
+    def end(
+        self,
+        success: bool | None,
+        attributes: Mapping[str, Any] | None,
+        arrays: Mapping[str, NDArray[Any]] | None,
+    ) -> None:
+        """Take no more frames. For the writer that saves it.
 
         Raises:
-            FeatureError: The dataset to save into has other features, another rate or other videos. The episode
-                is still open, and can be saved elsewhere.
-            DatasetError: The episode has no frames, is over already, or has failed.
+            DatasetError: The episode has no frames, is over already, or has failed; or what is to be kept with it
+                cannot be.
         """
         self._need_open("save")
         if not len(self):
@@ -207,8 +206,6 @@ class Episode:
         objects = [name for name, value in kept.items() if value.dtype.hasobject]
         if objects:
             raise DatasetError(f"The arrays {objects} hold Python objects; numbers can be kept.")
-        if into is not None:
-            into.check_fits(self._features, self._fps, self._codec)
         for arrived in self._staging.rest():
             self._record(arrived)
         if self._streams and self._pictured != self._added:
@@ -219,7 +216,6 @@ class Episode:
         self._state = "saving"
         for stream in self._streams.values():
             stream.end()
-        return self._on_save(self, into)
 
     def discard(self) -> None:
         """Throw the episode away. Does nothing when it is over already."""
@@ -227,7 +223,7 @@ class Episode:
             return
         self._state = "discarded"
         self.clean_up()
-        self._on_discard(self)
+        self.home.forget(self)
 
     def finish(self) -> FinishedEpisode:
         """Wait for the encoders and return everything that is to be committed. For the writer's own thread.
@@ -268,6 +264,20 @@ class Episode:
                 except (OSError, pa.ArrowException):
                     pass
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._left.set()
+
+    def leave(self) -> None:
+        """Take notice that it is committed, and nothing of it is left in its folder. For the writer's own thread."""
+        self._left.set()
+
+    @property
+    def has_left(self) -> bool:
+        """Whether nothing of it is left in its folder."""
+        return self._left.is_set()
+
+    def wait_until_left(self) -> None:
+        """Wait until nothing of it is left in its folder."""
+        self._left.wait()
 
     def _record(self, staged: StagedFrame) -> None:
         """Copy a frame, whose values have arrived, to the rows and the encoders."""
@@ -301,7 +311,7 @@ class Episode:
         self._error = error
         self._state = "failed"
         self.clean_up()
-        self._on_discard(self)
+        self.home.forget(self)
         return error
 
     def _check_rows(self, rows: Mapping[str, NDArray[Any]], count: int) -> None:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import itertools
 import logging
+import shutil
 import threading
 import uuid
 import weakref
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from numpy.typing import NDArray
+
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import warm_up
@@ -23,10 +26,10 @@ from isaac_lerobot.dataset.format.features import Feature, check_text
 from isaac_lerobot.dataset.format.json_file import check_json
 from isaac_lerobot.dataset.format.own import read_own
 from isaac_lerobot.dataset.video.codec import VideoCodec
-from isaac_lerobot.dataset.video.encoder import BufferPool
+from isaac_lerobot.dataset.video.encoder import BufferPool, VideoStream
 from isaac_lerobot.dataset.write import commit, join, open, overwrite
 from isaac_lerobot.dataset.write.commit import DatasetState
-from isaac_lerobot.dataset.write.episode import Episode, EpisodeTaker
+from isaac_lerobot.dataset.write.episode import Episode
 from isaac_lerobot.dataset.write.open import OpenDataset
 from isaac_lerobot.dataset.write.recover import recover
 from isaac_lerobot.errors import DatasetError, FeatureError
@@ -89,7 +92,7 @@ class DatasetWriter:
         self._changed = threading.Condition()
         self._open: set[Episode] = set()
         self._saving: deque[Episode] = deque()
-        self._takers: set[EpisodeTaker] = set()
+        self._lent: list[Episode] = []
         self._reporting = False
         self._errors: list[Exception] = []
         self._failed = 0
@@ -234,21 +237,70 @@ class DatasetWriter:
         check_text(task, "The task of an episode")
         check_json(attributes, "attributes of the episode")
         self._need_folder()
-        staging = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}-{self._token}"
+        folder = self.root / layout.STAGING / f"episode-{next(self._numbers):06d}-{self._token}"
+        features = self._state.info.features
         try:
-            staging.mkdir(parents=True)
+            folder.mkdir(parents=True)
+            episode = Episode(folder, features, self._open_stream, task, attributes or {}, self)
         except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise DatasetError(f"Cannot record into {self.root}: {error}.") from error
-        info = self._state.info
-        episode = Episode(
-            staging, task, info.features, info.fps, self._codec, self._pool, attributes or {}, self._save, self._drop
-        )
         with self._changed:
             self._open.add(episode)
         return episode
 
+    def save(
+        self,
+        episode: Episode,
+        success: bool | None = None,
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        arrays: Mapping[str, NDArray[Any]] | None = None,
+    ) -> int:
+        """End an episode and have it committed in the background; returns at once.
+
+        Args:
+            episode: Begun by this writer, or by another one of a dataset with the same features and rate on the same
+                file system: failed episodes are kept apart this way. Either writer may be closed first.
+            success: Whether it succeeded; goes into the episode table. None where nobody judged.
+            attributes: What JSON can hold (seed, environment, ...), kept beside the dataset.
+            arrays: Arrays kept beside the dataset (initial state, ...). Names may hold ``/``.
+
+        Returns:
+            The index of the episode. Should an earlier episode that is still being saved fail, this one and those
+            after it move down by one: indices have no gaps.
+
+        Raises:
+            FeatureError: This dataset has other features, another rate or other videos. The episode is still open,
+                and can be saved elsewhere.
+            DatasetError: The episode has no frames, is over already, or has failed.
+        """
+        home = episode.home
+        if home is not self and isinstance(home, DatasetWriter):
+            self.check_fits(home._state.info.features, home.fps, home.codec)
+        episode.end(success, attributes, arrays)
+        with self._changed:
+            self._saving.append(episode)
+            index = self._state.info.total_episodes + len(self._saving) - 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        home.forget(episode)
+        return index
+
+    def forget(self, episode: Episode) -> None:
+        """Take notice that an episode begun here is no longer open. For the episode."""
+        with self._changed:
+            if episode in self._open:
+                self._open.discard(episode)
+                self._waited_s += episode.waited_s
+                # What another writer saves lies in this one's staging folder until that has committed it.
+                self._lent = [other for other in self._lent if not other.has_left]
+                self._lent.append(episode)
+
     def check_fits(self, features: Mapping[str, Feature], fps: int, codec: VideoCodec) -> None:
-        """Make sure that this writer can take over an episode that another one began.
+        """Make sure that an episode like this can be saved here.
 
         Raises:
             FeatureError: Lists every difference between the episode and the dataset.
@@ -258,17 +310,6 @@ class DatasetWriter:
         found = open.differences_to(self._state.info, fps, features, None, codec)
         if found:
             raise FeatureError(f"The episode cannot be saved into {self.root}: " + "; ".join(found) + ".")
-
-    def take_over(self, episode: Episode) -> int:
-        """Commit an episode that another writer began; see ``into`` of :meth:`Episode.save`."""
-        with self._changed:
-            self._saving.append(episode)
-            index = self._state.info.total_episodes + len(self._saving) - 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-        return index
 
     def update_attributes(self, changes: Mapping[str, Any]) -> None:
         """Change what is kept of the whole dataset, see ``attributes`` of :meth:`create`.
@@ -288,19 +329,13 @@ class DatasetWriter:
         except OSError as error:
             raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
 
-    def settle(self) -> None:
-        """Wait until every saved episode is on the disk or has failed."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._saving)
-
     def wait(self) -> None:
         """Wait until every saved episode is on the disk.
 
         Raises:
             DatasetError: Episodes failed since the last call; says which and why. The others are on the disk.
         """
-        if threading.current_thread() is self._thread:
-            raise DatasetError("A listener of the writer cannot wait for it: it is what the writer waits for.")
+        self._need_other_thread()
         with self._changed:
             self._changed.wait_for(lambda: not self._saving and not self._reporting)
             errors, self._errors = self._errors, []
@@ -322,6 +357,7 @@ class DatasetWriter:
         """
         if self._closed:
             return
+        self._need_other_thread()
         self._closing = True
         for episode in list(self._open):
             episode.discard()
@@ -362,9 +398,12 @@ class DatasetWriter:
             self._changed.notify_all()
             # Not by joining the thread: Python takes it for ended when a KeyboardInterrupt ends the waiting.
             self._changed.wait_for(lambda: not self._saving and self._thread is None)
-        # What others took over lies in this writer's staging folder until they have committed it.
-        for taker in self._takers:
-            taker.settle()
+        for episode in self._lent:
+            episode.wait_until_left()
+
+    def _need_other_thread(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise DatasetError("A listener of the writer cannot wait for it: it is what the writer waits for.")
 
     def _need_working(self) -> None:
         if self._closing:
@@ -404,18 +443,8 @@ class DatasetWriter:
         except (OSError, DatasetError) as error:
             _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
 
-    def _save(self, episode: Episode, into: EpisodeTaker | None) -> int:
-        self._drop(episode)
-        if into is not None and into is not self:
-            self._takers.add(into)
-            return into.take_over(episode)
-        return self.take_over(episode)
-
-    def _drop(self, episode: Episode) -> None:
-        with self._changed:
-            if episode in self._open:
-                self._open.discard(episode)
-                self._waited_s += episode.waited_s
+    def _open_stream(self, path: Path, shape: tuple[int, ...]) -> VideoStream:
+        return VideoStream(path, shape, self.fps, self._codec, self._pool)
 
     def _run(self) -> None:
         while True:
@@ -448,6 +477,7 @@ class DatasetWriter:
             raise
         size = sum(video.path.stat().st_size for video in finished.videos.values()) + finished.rows.nbytes
         state = commit.commit_episode(self.root, self._state, finished)
+        episode.leave()
         if self._opened.is_new and not self._state.info.total_episodes:
             self._remove_replaced()
         self._bytes += size

@@ -91,11 +91,11 @@ class StreamedEpisodes:
         arrays = {**_under(INITIAL, running.initial), **_under(FINAL, self._final_state(env_id)), **kept, **initial}
         try:
             # The steps lie with the dataset they were begun for; failed episodes may go into another.
-            running.writer.save(
+            file.writer_for(self._contents).save(
+                running.writer,
                 None if episode.success is None else bool(episode.success),
                 attributes=file.episode_attributes(name, episode.seed),
                 arrays=arrays,
-                into=file.writer_for(self._contents),
             )
         finally:
             # Does nothing once it is saved.
