@@ -1,6 +1,7 @@
 """The check as a whole: whole datasets pass, no damage makes it raise, and its documentation is complete."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.damaged_dataset import FRONT, DamagedDataset
+from dataset.recordings import FEATURES, record
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
 from isaac_lerobot.dataset import DatasetWriter
 from isaac_lerobot.dataset.check import RULES, Severity, check_dataset
+from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
 
 _DOCS = Path(__file__).parents[2] / "docs" / "checking.md"
 
@@ -173,3 +176,27 @@ def test_import_is_light() -> None:
 
 if __name__ == "__main__":
     print(documented_rules(), end="")
+
+
+def test_a_deep_check_decodes_each_video_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, log, program = tmp_path / "set", tmp_path / "log", tmp_path / "ffmpeg"
+    with DatasetWriter.create(root, 30, FEATURES) as writer:
+        for episode in range(2):
+            record(writer, episode, 3)
+            writer.wait()
+        writer.close(join_files=False)
+    program.write_text(f'#!/bin/sh\necho "$@" >> "{log}"\nexec "{find_ffmpeg()}" "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    assert check_dataset(root, deep=True).ok
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_a_report_that_nobody_reads_to_its_end_is_no_error(tmp_path: Path) -> None:
+    """As of ``isaac-lerobot check ROOT | head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "isaac_lerobot", "check", str(tmp_path)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert done.stderr == ""

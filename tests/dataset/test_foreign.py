@@ -127,7 +127,7 @@ def test_what_lerobot_deleted_from_can_be_appended_to(tmp_path, lerobot):
     check_read(lerobot.read(edited), [(1, 8), (3, 6), (4, 5)])
 
 
-@pytest.mark.parametrize("codec", ["h264", "h264:preset=ultrafast"])
+@pytest.mark.parametrize("codec", ["h264", "h264:preset=ultrafast", "hevc"])
 def test_lerobot_merges_what_it_edited_with_what_it_did_not(tmp_path, lerobot, codec):
     """It encodes anew by what info.json says, and joins by copying."""
     root = tmp_path / "set"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -51,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parse(argv)
         logging.basicConfig(level=logging.DEBUG if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
         code: int = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `isaac-lerobot check ROOT | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except IsaacLeRobotError as error:
         print(f"isaac-lerobot: {error}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import flat_numbers, opened
 from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature, read_feature
 from isaac_lerobot.dataset.format.json_file import look_into
+from isaac_lerobot.dataset.video.decoder import thumbnails
 from isaac_lerobot.dataset.video.mp4 import Mp4, Mp4Error, read_mp4
 from isaac_lerobot.errors import DatasetError, FeatureError, first_line
 
@@ -124,6 +125,7 @@ class Evidence:
     root: Path
     _parquets: dict[str, list[Parquet]] = field(default_factory=dict)
     _episode_rows: dict[str, pa.Table] = field(default_factory=dict)
+    _decoded: dict[str, tuple[NDArray[np.float64], str]] = field(default_factory=dict)
 
     # meta/info.json -------------------------------------------------------------------------------------
 
@@ -303,6 +305,17 @@ class Evidence:
         for video in self.videos.values():
             if video.mp4 is not None and video.camera in self.cameras:
                 yield video, video.mp4, self.cameras[video.camera]
+
+    def decoded(self, video: Video) -> tuple[NDArray[np.float64], str]:
+        """The mean of every picture of a video, shape (frames, 3), RGB as 0..1, and why it cannot be decoded, if so."""
+        if video.name not in self._decoded:
+            means, error = [], ""
+            try:
+                means = [picture.mean(axis=(0, 1)) for picture in thumbnails(video.path, 8)]
+            except DatasetError as damage:
+                error = str(damage)
+            self._decoded[video.name] = np.array(means, np.float64).reshape(-1, 3) / 255, error
+        return self._decoded[video.name]
 
     # Statistics -----------------------------------------------------------------------------------------
 

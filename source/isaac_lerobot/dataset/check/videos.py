@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isaac_lerobot.dataset.check.evidence import Evidence, Segment, Video
 from isaac_lerobot.dataset.check.report import shortened
 from isaac_lerobot.dataset.check.rule import ERROR, TOLERANCE, WARNING, Complaints, rule
-from isaac_lerobot.dataset.video.decoder import thumbnails
 from isaac_lerobot.dataset.video.mp4 import Mp4
-from isaac_lerobot.errors import DatasetError
 
 _FLOAT32_LIMIT = 1024.0  # s; from here on float32 seconds are more than the tolerance apart
 _SAFE_EPISODE = 64.0  # s; shorter episodes pass even there (measured, lerobot-format.md part 6)
@@ -233,23 +230,15 @@ def _length(evidence: Evidence) -> Complaints:
             yield video.name, f"it lasts {seconds:.0f} s, and its longest episode {longest:.0f} s"
 
 
-def _means(video: Video) -> NDArray[np.float64]:
-    """Mean of every decoded picture: shape (frames, 3), red, green and blue as 0..1."""
-    means = [picture.mean(axis=(0, 1)) for picture in thumbnails(video.path, 8)]
-    return np.array(means, np.float64).reshape(-1, 3) / 255
-
-
 @rule("video-decode", ERROR, "training stops there", deep=True)
 def _decodable(evidence: Evidence) -> Complaints:
     """Every frame can be decoded."""
     for video, mp4, _ in evidence.readable_videos():
-        try:
-            decoded = sum(1 for _ in thumbnails(video.path, 8))
-        except DatasetError as error:
+        means, error = evidence.decoded(video)
+        if error:
             yield video.name, f"it cannot be decoded without errors ({error})"
-            continue
-        if decoded != mp4.frames:
-            yield video.name, f"{decoded} of its {mp4.frames} frames can be decoded"
+        elif len(means) != mp4.frames:
+            yield video.name, f"{len(means)} of its {mp4.frames} frames can be decoded"
 
 
 @rule("video-picture", ERROR, "it probably shows another episode's pictures", deep=True)
@@ -260,9 +249,8 @@ def _pictures(evidence: Evidence) -> Complaints:
         column = means_by_camera.get(f"stats/{video.camera}/mean")
         if column is None or evidence.cameras[video.camera].is_depth:
             continue
-        try:
-            means = _means(video)
-        except DatasetError:
+        means, error = evidence.decoded(video)
+        if error:
             continue
         for segment in segments:
             first, expected = round(segment.start * evidence.fps), np.ravel(column[segment.episode])
