@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
-from pathlib import Path
 
 from isaac_lerobot.dataset.check.evidence import Evidence
 from isaac_lerobot.dataset.check.report import shortened
@@ -14,10 +12,6 @@ from isaac_lerobot.dataset.format import layout
 _UNFINISHED = (".tmp", ".part", ".temp", ".partial")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
-
-
 @rule(
     "file-leftover", WARNING, "it takes space for nothing, and goes to the Hub too. `isaac-lerobot recover` removes it"
 )
@@ -25,10 +19,10 @@ def _leftovers(evidence: Evidence) -> Complaints:
     """No unfinished file of a recording is left (`images/`, `tmp*`)."""
     root = evidence.root
     for folder in (root / "images", root / layout.STAGING, root / layout.REPLACED, *sorted(root.glob("tmp*"))):
-        files = [folder] if folder.is_file() else list(_files(folder)) if folder.is_dir() else []
+        files = [folder] if folder.is_file() else layout.files_in(folder)
         if files:
             yield folder.name, f"a recording left {len(files)} unfinished files here ({files[0].name})"
-    for path in _files(root):
+    for path in layout.files_in(root):
         if path.suffix in _UNFINISHED and layout.STAGING.name not in path.relative_to(root).parts:
             yield path.relative_to(root).as_posix(), "it is an unfinished file"
 
@@ -38,7 +32,7 @@ def _misplaced(evidence: Evidence) -> Complaints:
     """Files lie at `chunk-NNN/file-NNN` of their folder."""
     for folder, suffix in (("data", ".parquet"), ("meta/episodes", ".parquet"), ("videos", ".mp4")):
         below = 3 if folder == "videos" else 2
-        for path in _files(evidence.root / folder):
+        for path in layout.files_in(evidence.root / folder):
             parts = path.relative_to(evidence.root / folder).parts
             if path.suffix == suffix and (len(parts) != below or layout.Location.of(path) is None):
                 yield path.relative_to(evidence.root).as_posix(), "it is not at chunk-NNN/file-NNN in its folder"
@@ -47,7 +41,7 @@ def _misplaced(evidence: Evidence) -> Complaints:
 @rule("file-unreadable", ERROR, "lerobot cannot read it. Run `chmod u+r`")
 def _unreadable(evidence: Evidence) -> Complaints:
     """The owner may read every file."""
-    for path in _files(evidence.root):
+    for path in layout.files_in(evidence.root):
         if not path.stat().st_mode & stat.S_IRUSR:
             yield path.relative_to(evidence.root).as_posix(), f"its mode is {path.stat().st_mode & 0o777:04o}"
 
@@ -59,7 +53,9 @@ def _unreadable(evidence: Evidence) -> Complaints:
 )
 def _private(evidence: Evidence) -> Complaints:
     """Others may read every file."""
-    private = [path for path in _files(evidence.root) if not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)]
+    private = [
+        path for path in layout.files_in(evidence.root) if not path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
+    ]
     readable = [path.relative_to(evidence.root).as_posix() for path in private if path.stat().st_mode & stat.S_IRUSR]
     if readable:
         yield shortened(readable, 2), "nobody but their owner can read them"

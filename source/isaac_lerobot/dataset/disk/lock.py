@@ -14,6 +14,7 @@ import re
 import socket
 import sys
 import time
+import weakref
 from pathlib import Path
 from types import TracebackType
 
@@ -45,7 +46,10 @@ class DatasetLock:
     """
 
     def __init__(self, root: Path) -> None:
-        _refuse_links(root)
+        try:
+            _refuse_links(root)
+        except OSError as error:
+            raise DatasetError(f"Cannot look into {root}: {error}.") from error
         self._path = root / LOCK
         patience = time.monotonic() + _PATIENCE_S
         while True:
@@ -72,12 +76,14 @@ class DatasetLock:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         self._held = True
+        _held.add(self)
 
     def release(self) -> None:
         """Let go. May be called twice."""
         if not self._held:
             return
         self._held = False
+        _held.discard(self)
         if sys.platform == "win32":  # a file that somebody has open cannot be removed, be it we or the next holder
             os.close(self._descriptor)
             with contextlib.suppress(OSError):
@@ -86,6 +92,11 @@ class DatasetLock:
             if _same_file(self._descriptor, self._path):
                 self._path.unlink(missing_ok=True)
             os.close(self._descriptor)
+
+    def disown(self) -> None:
+        """Leave it to the process that took it. For a child of that, which has it too, for as long as it lives."""
+        self._held = False
+        os.close(self._descriptor)
 
     def __enter__(self) -> DatasetLock:
         return self
@@ -96,6 +107,19 @@ class DatasetLock:
         self.release()
 
 
+_held: weakref.WeakSet[DatasetLock] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    for lock in list(_held):
+        lock.disown()
+    _held.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_disown_all)
+
+
 def _refuse_links(root: Path) -> None:
     """Make sure that no folder of a dataset, and nothing unfinished in it, is a link: it may have come from anywhere.
 
@@ -104,11 +128,16 @@ def _refuse_links(root: Path) -> None:
     for name in (*layout.PARTS, layout.STAGING.name, layout.REPLACED.name):
         unfinished = name in (layout.STAGING.name, layout.REPLACED.name)
         found = [root / name]
-        for folder, folders, files in os.walk(root / name):
+        for folder, folders, files in os.walk(root / name, onerror=_raise):
             found += [Path(folder, inner) for inner in (*folders, *(files if unfinished else ()))]
         link = next((path for path in found if path.is_symlink()), None)
         if link is not None:
             raise DatasetError(f"{link} is a link. A dataset that is changed must have its own folders: copy it whole.")
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _try_lock(descriptor: int, root: Path) -> bool:

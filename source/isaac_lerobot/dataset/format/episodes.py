@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from isaac_lerobot.dataset.format.columns import numpy_chunks, opened, python_ar
 from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature
 from isaac_lerobot.dataset.format.info import Info
 from isaac_lerobot.dataset.format.layout import Location
+from isaac_lerobot.dataset.format.parallel import in_threads
 from isaac_lerobot.dataset.format.statistics import Statistics
 from isaac_lerobot.errors import DatasetError
 
@@ -205,8 +205,8 @@ def read_files(root: Path, paths: Sequence[Path], *, with_statistics: bool) -> p
     Raises:
         DatasetError: One cannot be read, or they do not fit together.
     """
-    with ThreadPoolExecutor() as pool:  # many small files, as recorded
-        parts = list(pool.map(lambda path: _read_file(path, with_statistics), paths))
+    # Many small files, as recorded.
+    parts = in_threads(lambda path: _read_file(path, with_statistics), paths)
     try:
         return pa.concat_tables(parts, promote_options="permissive").combine_chunks() if parts else None
     except pa.ArrowException as error:

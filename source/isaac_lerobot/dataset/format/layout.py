@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from isaac_lerobot.errors import DatasetError
+
 CODEBASE_VERSION = "v3.0"
 CHUNKS_SIZE = 1000
 DATA_FILES_SIZE_IN_MB = 100
@@ -116,7 +118,28 @@ def last(files: Iterable[tuple[Location, Path]]) -> Location | None:
 
 
 def _numbered(folder: Path, suffix: str) -> Iterator[tuple[Location, Path]]:
-    for path in sorted(folder.glob(f"*/*{suffix}")):
+    # Not by glob, which takes a folder that cannot be looked into for an empty one.
+    try:
+        chunks = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        paths = [path for chunk in chunks for path in sorted(chunk.iterdir()) if path.suffix == suffix]
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be looked into: {error}.") from error
+    for path in paths:
         location = Location.of(path)
         if location is not None:
             yield location, path
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return all files in a folder and those in it, sorted; none where there is no such folder.
+
+    Raises:
+        OSError: A folder cannot be looked into.
+    """
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            found += files_in(path)
+        elif path.is_file():
+            found.append(path)
+    return found

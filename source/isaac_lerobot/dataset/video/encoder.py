@@ -224,21 +224,13 @@ class VideoStream:
 
     def _start(self) -> subprocess.Popen[bytes]:
         height, width = self._shape[:2]
-        command = ffmpeg.command(
+        arguments = [
             *ffmpeg.raw_input(height, width, self._fps),
             *("-an", "-filter_threads", "1"),
             *self._codec.arguments(height, width),
             *("-video_track_timescale", str(self._fps * TICKS_PER_FRAME), "-f", "mp4", f"file:{self.path}"),
-        )
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._said,
-            bufsize=0,
-            env=os.environ | {"SVT_LOG": "1"},
-            **ffmpeg.APART,
-        )
+        ]
+        process = ffmpeg.start_fed(arguments, self._said, os.environ | {"SVT_LOG": "1"})
         _widen(process)
         return process
 

@@ -6,6 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -57,6 +60,43 @@ def raw_input(height: int, width: int, fps: int) -> list[str]:
     """Return the arguments by which raw RGB pictures are read from standard input."""
     return [*("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}"),
             *("-framerate", str(fps), "-threads", "1", "-i", "pipe:0")]  # fmt: skip
+
+
+def start_fed(arguments: list[str], complaints: IO[bytes], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start an ffmpeg that reads pictures from standard input until that is closed, here and in every child of ours.
+
+    Raises:
+        EncoderError: There is no ffmpeg.
+        OSError: It cannot be started.
+    """
+    with _starting:
+        process = subprocess.Popen(
+            command(*arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            bufsize=0,
+            env=env,
+            **APART,
+        )
+        assert process.stdin is not None
+        _pipes.add(process.stdin)
+    return process
+
+
+_starting = threading.Lock()
+_pipes: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+
+
+def _close_in_child() -> None:
+    """Close what a forked child has of the pipes, or their ffmpeg would not see the end before the child has ended."""
+    for pipe in list(_pipes):
+        pipe.close()
+    _starting.release()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_close_in_child)
 
 
 def run(arguments: list[str], content: bytes = b"", timeout_s: float | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -84,6 +85,7 @@ class Episode:
         self._left = threading.Event()
         self._state = "open"
         self._error: DatasetError | None = None
+        self._process = os.getpid()
         self.waited_s = 0.0
 
     def __len__(self) -> int:
@@ -168,7 +170,7 @@ class Episode:
             self._rows.extend(rows, count)
             if self._extra is not None and extra is not None:
                 self._extra.extend({name: value.reshape(count, -1) for name, value in extra.items()}, count)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, MemoryError, pa.ArrowException) as error:
             raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
         self._added += count
 
@@ -218,8 +220,8 @@ class Episode:
             stream.end()
 
     def discard(self) -> None:
-        """Throw the episode away. Does nothing when it is over already."""
-        if self._state != "open":
+        """Throw the episode away. Does nothing when it is over already, or in a forked child."""
+        if self._state != "open" or not self._is_ours:
             return
         self._state = "discarded"
         self.clean_up()
@@ -291,7 +293,7 @@ class Episode:
         except EncoderError as error:
             self._fail(error)
             raise
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, MemoryError, pa.ArrowException) as error:
             raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
         for name, stream in self._streams.items():
             stream.put(values[name])
@@ -300,7 +302,14 @@ class Episode:
             pictures.add(values[name])
         self._staging.give_back(staged)
 
+    @property
+    def _is_ours(self) -> bool:
+        """Whether this is the process that began the episode, and no forked child of it."""
+        return os.getpid() == self._process
+
     def _need_open(self, action: str) -> None:
+        if not self._is_ours:
+            raise DatasetError(f"Cannot {action} this episode: it is recorded by process {self._process}, not here.")
         if self._state == "open":
             return
         if self._error is not None:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from isaac_lerobot.dataset.format.info import Info, read_info
 from isaac_lerobot.dataset.format.json_file import read_json
 from isaac_lerobot.dataset.format.layout import Location
 from isaac_lerobot.dataset.format.own import OwnMetadata, read_own
+from isaac_lerobot.dataset.format.parallel import in_threads
 from isaac_lerobot.dataset.format.statistics import EXACT_VALUES, Statistics
 from isaac_lerobot.dataset.video.copying import concatenate
 from isaac_lerobot.dataset.write.plan import Plan, Target, make_plan
@@ -92,7 +92,7 @@ def join_files(
         # The joined data, where there is one, is the same rows in fewer files.
         data = staging if plan.data_changes else root
         durable.write_json(staging / layout.STATS, statistics.to_json(dataset_statistics(staging, data, info, rows)))
-    for path in sorted({found.parent for found in (staging / "meta").rglob("*")}):
+    for path in sorted({found.parent for found in layout.files_in(staging / "meta")}):
         durable.sync_folder(path)
     _publish_videos(root, videos)
     journal = {
@@ -202,7 +202,7 @@ def _finish_exchange(root: Path, name: str, is_done: Callable[[], bool]) -> None
 
 
 def _listing(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in layout.files_in(folder))
 
 
 def _write_videos(root: Path, info: Info, plan: Plan) -> list[tuple[Path, Path]]:
@@ -213,8 +213,8 @@ def _write_videos(root: Path, info: Info, plan: Plan) -> list[tuple[Path, Path]]
         (root / _FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
         moves.append((root / _FOLDER / path, root / path))
     sources = [[root / unit.path for unit in target.units] for _, target in plan.new_videos]
-    with ThreadPoolExecutor(max_workers=min(len(moves), os.cpu_count() or 1) or 1) as pool:
-        list(pool.map(lambda files, move: concatenate(files, move[0], info.fps), sources, moves))
+    work = list(zip(sources, (staged for staged, _ in moves), strict=True))
+    in_threads(lambda files: concatenate(*files, info.fps), work, os.cpu_count())
     for staged, _ in moves:
         durable.sync_file(staged)
     return moves
@@ -237,12 +237,12 @@ def _write_data(root: Path, info: Info, plan: Plan, folder: Path) -> None:
             durable.link_or_copy(root / target.units[0].path, path)
         else:
             durable.write_parquet(path, _row_groups([root / unit.path for unit in target.units], schema), schema)
-    for path in sorted((root / "data").rglob("*")):
+    for path in layout.files_in(root / "data"):
         # What is no data file is somebody else's, and stays.
-        if path.is_file() and path.suffix != ".parquet":
+        if path.suffix != ".parquet":
             durable.make_folder((folder / path.relative_to(root / "data")).parent)
             durable.link_or_copy(path, folder / path.relative_to(root / "data"))
-    for chunk in sorted({path.parent for path in folder.rglob("*")}):
+    for chunk in sorted({path.parent for path in layout.files_in(folder)}):
         durable.sync_folder(chunk)
 
 
@@ -256,9 +256,9 @@ def _row_groups(paths: Sequence[Path], schema: pa.Schema) -> Iterator[pa.Table]:
 def _copy_meta(root: Path, staging: Path, changed: Mapping[Path, object]) -> None:
     """Put into the staging folder a ``meta`` that is as it was but for the episode table and what is ``changed``."""
     durable.make_folder(staging / "meta")
-    for path in sorted((root / "meta").rglob("*")):
+    for path in layout.files_in(root / "meta"):
         relative = path.relative_to(root)
-        if path.is_file() and relative.parts[1] != "episodes" and relative not in changed:
+        if relative.parts[1] != "episodes" and relative not in changed:
             durable.make_folder((staging / relative).parent)
             durable.link_or_copy(path, staging / relative)
     for relative, content in changed.items():

@@ -197,7 +197,7 @@ def _is_empty(root: Path) -> bool:
         return False
     ours = (root / layout.OWN_METADATA).is_file()
     parts = set(layout.PARTS) - {"meta"}
-    return ours or not any(path.is_file() for name in parts for path in (root / name).rglob("*"))
+    return ours or not any(layout.files_in(root / name) for name in parts)
 
 
 def _episodes(root: Path) -> int:
@@ -218,6 +218,4 @@ def _is_remains(root: Path, path: Path) -> bool:
     name = path.relative_to(root)
     if name in (layout.STAGING, layout.LOCK):
         return True
-    return path.is_dir() and all(
-        found.relative_to(root) == layout.OWN_METADATA for found in path.rglob("*") if found.is_file()
-    )
+    return path.is_dir() and all(found.relative_to(root) == layout.OWN_METADATA for found in layout.files_in(path))

@@ -6,7 +6,9 @@ import atexit
 import contextlib
 import itertools
 import logging
+import os
 import shutil
+import sys
 import threading
 import uuid
 import weakref
@@ -90,6 +92,8 @@ class DatasetWriter:
         # An encoder that was just being started by a killed recording must not meet this one's files.
         self._token = uuid.uuid4().hex[:8]
         self._changed = threading.Condition()
+        self._admission = threading.Lock()
+        self._process = os.getpid()
         self._open: set[Episode] = set()
         self._saving: deque[Episode] = deque()
         self._lent: list[Episode] = []
@@ -242,7 +246,7 @@ class DatasetWriter:
         try:
             folder.mkdir(parents=True)
             episode = Episode(folder, features, self._open_stream, task, attributes or {}, self)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise DatasetError(f"Cannot record into {self.root}: {error}.") from error
         with self._changed:
@@ -278,14 +282,14 @@ class DatasetWriter:
         home = episode.home
         if home is not self and isinstance(home, DatasetWriter):
             self.check_fits(home._state.info.features, home.fps, home.codec)
-        episode.end(success, attributes, arrays)
-        with self._changed:
-            self._saving.append(episode)
-            index = self._state.info.total_episodes + len(self._saving) - 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        with self._admission:  # close, from another thread, comes before this or after it
+            self._need_working()
+            self._start_thread()
+            episode.end(success, attributes, arrays)
+            with self._changed:
+                self._saving.append(episode)
+                index = self._state.info.total_episodes + len(self._saving) - 1
+                self._changed.notify_all()
         home.forget(episode)
         return index
 
@@ -336,6 +340,7 @@ class DatasetWriter:
             DatasetError: Episodes failed since the last call; says which and why. The others are on the disk.
         """
         self._need_other_thread()
+        self._need_own_process()
         with self._changed:
             self._changed.wait_for(lambda: not self._saving and not self._reporting)
             errors, self._errors = self._errors, []
@@ -347,7 +352,8 @@ class DatasetWriter:
 
         Episodes that are still open are discarded. A new dataset that got no episode is removed, as no reader could
         open it; one that it was to overwrite is there again. If this is interrupted (Ctrl+C) while episodes are being
-        saved, they go on being saved, and the dataset stays locked: another call waits for the rest.
+        saved, they go on being saved, and the dataset stays locked: another call waits for the rest. In a forked child
+        it does nothing: the dataset is its parent's.
 
         Args:
             join_files: Join the files of the episodes into files of the format's sizes.
@@ -355,10 +361,11 @@ class DatasetWriter:
         Raises:
             DatasetError: As :meth:`wait`, or the files could not be joined; the dataset is good as it is then.
         """
-        if self._closed:
+        if self._closed or os.getpid() != self._process:
             return
         self._need_other_thread()
-        self._closing = True
+        with self._admission:
+            self._closing = True
         for episode in list(self._open):
             episode.discard()
         # Until this has ended, the commit thread works in the folder: nothing may let go of it.
@@ -379,6 +386,10 @@ class DatasetWriter:
                 with contextlib.suppress(OSError):  # only where nothing is left in it
                     self.root.rmdir()
         self.wait()
+
+    def disown(self) -> None:
+        """Leave it to the process that opened it. For a forked child of that, which has none of its threads."""
+        self._changed, self._admission = threading.Condition(), threading.Lock()
 
     def __enter__(self) -> DatasetWriter:
         return self
@@ -405,7 +416,21 @@ class DatasetWriter:
         if threading.current_thread() is self._thread:
             raise DatasetError("A listener of the writer cannot wait for it: it is what the writer waits for.")
 
+    def _start_thread(self) -> None:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=f"commit {self.root.name}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise DatasetError(f"The episode cannot be saved now: {error}. It is still open.") from error
+            self._thread = thread
+
+    def _need_own_process(self) -> None:
+        if os.getpid() != self._process:
+            raise DatasetError(f"{self.root} is recorded by process {self._process}; a forked child cannot go on.")
+
     def _need_working(self) -> None:
+        self._need_own_process()
         if self._closing:
             raise DatasetError(f"The writer of {self.root} is closed.")
         if self._broken is not None:
@@ -517,6 +542,16 @@ class DatasetWriter:
 
 
 _writers: weakref.WeakSet[DatasetWriter] = weakref.WeakSet()
+
+
+def _disown_all() -> None:
+    for writer in list(_writers):
+        writer.disown()
+    _writers.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_disown_all)
 
 
 @atexit.register
