@@ -52,11 +52,17 @@ class CrashRecorder:
         )
 
     def run(
-        self, root: Path, kill_at: int = -1, kill_after_s: float = -1.0, atomic: bool = True, overwrite: bool = False
+        self,
+        root: Path,
+        kill_at: int = -1,
+        kill_after_s: float = -1.0,
+        atomic: bool = True,
+        overwrite: bool = False,
+        join_every: int = 500,
     ) -> Outcome:
         """Record an episode into a new ``root``, or append one; be killed before a durable step or after a time."""
         request = {"root": str(root), "kill_at": kill_at, "kill_after_s": kill_after_s, "atomic": atomic}
-        request["overwrite"] = overwrite
+        request |= {"overwrite": overwrite, "join_every": join_every}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return Outcome(**json.loads(self._process.stdout.readline()))
@@ -125,13 +131,14 @@ def _record(request: dict, log: Path) -> None:
         if not request["atomic"]:
             durable._exchange_atomically = lambda first, second: False
         root = request["root"]
+        options = {"join_every": request["join_every"], "on_committed": on_committed}
         if request["overwrite"]:
-            writer = DatasetWriter.create(root, 30, FEATURES, overwrite=True, on_committed=on_committed)
+            writer = DatasetWriter.create(root, 30, FEATURES, overwrite=True, **options)
             lengths = LENGTHS[1:]
         elif Path(root, "meta/info.json").exists():
-            writer, lengths = DatasetWriter.append(root, on_committed=on_committed), LENGTHS[1:]
+            writer, lengths = DatasetWriter.append(root, **options), LENGTHS[1:]
         else:
-            writer, lengths = DatasetWriter.create(root, 30, FEATURES, on_committed=on_committed), LENGTHS[:1]
+            writer, lengths = DatasetWriter.create(root, 30, FEATURES, **options), LENGTHS[:1]
         first = writer.status.committed_episodes
         lost = writer.begin_episode("never saved")
         lost.add_frame(frame(99, 0), {"state": 1.0})

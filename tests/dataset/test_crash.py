@@ -98,6 +98,24 @@ def test_killed_before_every_durable_step(tmp_path, recorder, closed, survivors,
         shutil.rmtree(root)
 
 
+def test_killed_while_joining_on_the_way(tmp_path, recorder, closed, survivors):
+    whole = recorder.run(prepared(tmp_path / "whole", closed, True), join_every=1)
+    after_the_commit = [step for step, state in enumerate(whole.states) if state.startswith("1 ")]
+    assert [what for what in whole.steps if what.startswith("exchange")]
+    for step in after_the_commit:
+        if whole.states[step] in whole.states[:step]:
+            continue
+        root = prepared(tmp_path / f"step{step}", closed, True)
+        outcome = recorder.run(root, kill_at=step, join_every=1)
+        assert (outcome.killed, outcome.committed) == (True, 1)
+        try:
+            check_after_kill(root, 2, survivors)
+        except BaseException as error:
+            error.add_note(f"killed before step {step}: {whole.steps[step]}")
+            raise
+        shutil.rmtree(root)
+
+
 def test_killed_while_overwriting(tmp_path, recorder, closed, lerobot):
     """The old dataset comes back whole until the first new episode is committed; then the new one is there."""
     old, new = [(0, LENGTHS[0])], [(0, LENGTHS[1])]

@@ -72,6 +72,54 @@ def test_a_commit_that_fails_at_any_step_is_undone(tmp_path, lerobot):
         check_undone(tmp_path / f"step{bad}", bad, lerobot if bad % 5 == 0 else None)
 
 
+def test_a_joining_on_the_way_that_fails_at_any_step_costs_nothing(tmp_path, lerobot):
+    steps = []
+    durable.observers.append(lambda step, path: steps.append(f"{step} {path}"))
+    try:
+        with DatasetWriter.create(tmp_path / "count", 30, FEATURES, join_every=2) as writer:
+            record_several(writer, 0, 2)
+            writer.close(join_files=False)
+    finally:
+        durable.observers.clear()
+    of_joining = [number for number, what in enumerate(steps) if ".recording/join" in what]
+    steps = steps[of_joining[0] : of_joining[-1] + 1]
+    assert len(steps) > 20
+    for bad, what in enumerate(steps):
+        root = tmp_path / f"step{bad}"
+        durable.observers.append(DiskThatFailsOnce(".recording/join", bad))
+        try:
+            with DatasetWriter.create(root, 30, FEATURES, join_every=2) as writer:
+                record_several(writer, 0, 5)
+        finally:
+            durable.observers.clear()
+        assert recover_dataset(root, dry_run=True) == [], f"failed at step {bad}: {what}"
+        assert [episode.length for episode in DatasetReader(root)] == [2] * 5
+        if bad % 5 == 0:
+            check_read(lerobot.read(root), [(number, 2) for number in range(5)])
+
+
+class DiskThatFailsOnce:
+    """Is full at one durable step, counted from the first whose path has ``begin`` in it."""
+
+    def __init__(self, begin: str, bad: int):
+        self._begin = begin
+        self._left = bad
+
+    def __call__(self, step: str, path: Path) -> None:
+        if self._begin and self._begin not in str(path):
+            return
+        self._begin = ""
+        self._left -= 1
+        if self._left == -1 and step != "remove-tree":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+
+def record_several(writer: DatasetWriter, first: int, number: int) -> None:
+    for episode in range(first, first + number):
+        record(writer, episode, 2)
+        writer.wait()
+
+
 def check_undone(root: Path, bad: int, lerobot) -> None:
     committed, failed, count = [], [], 0
 

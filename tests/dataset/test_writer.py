@@ -202,6 +202,26 @@ def test_append_to_a_dataset_that_lerobot_wrote(tmp_path, lerobot):
     assert recover_dataset(root, dry_run=True) == []
 
 
+def test_files_are_joined_while_recording_goes_on(tmp_path, lerobot):
+    root = tmp_path / "set"
+    with DatasetWriter.create(root, 30, FEATURES, join_every=4) as writer:
+        being_recorded = writer.begin_episode("do it")
+        for number in range(3):
+            being_recorded.add_frame(frame(8, number))
+        for episode in range(8):
+            record(writer, episode, 2 + episode % 2)
+            writer.wait()
+            writer.update_attributes({"episodes": episode + 1})
+        being_recorded.save()
+        writer.wait()
+        # Eight in files of four and more, perhaps the last that were joined, and the one after.
+        assert len(list(root.rglob("data/*/*.parquet"))) <= 3
+        assert len(list(root.rglob("*.mp4"))) <= 3
+    assert json.loads((root / "meta/isaac_lerobot.json").read_text())["attributes"] == {"episodes": 8}
+    assert len(list(root.rglob("*.mp4"))) <= 2
+    check_read(lerobot.read(root), [(episode, 2 + episode % 2) for episode in range(8)] + [(8, 3)])
+
+
 def test_append_without_closing_or_joining(tmp_path, lerobot):
     root = tmp_path / "set"
     writer = DatasetWriter.create(root, fps=30, features=FEATURES)
@@ -485,11 +505,12 @@ def test_callbacks_and_status(tmp_path):
     assert failed == []
 
 
-def test_statistics_are_those_of_the_data(tmp_path, lerobot):
+@pytest.mark.parametrize("join_every", [500, 1])
+def test_statistics_are_those_of_the_data(tmp_path, lerobot, join_every):
     root = tmp_path / "set"
     random = np.random.default_rng(1)
     rows, pixels = [], []
-    with DatasetWriter.create(root, fps=30, features=FEATURES) as writer:
+    with DatasetWriter.create(root, fps=30, features=FEATURES, join_every=join_every) as writer:
         for episode in range(5):
             recording = writer.begin_episode("do it")
             for number in range(20 + 30 * episode):

@@ -59,7 +59,7 @@ def join_files(
         root: Folder of the dataset.
         everything: Also join files of former recordings that are smaller than half the format's size.
         untouched: Number of episodes whose data and videos stay as they are.
-        on_the_way: Leave the dataset's statistics as they are: more episodes are about to come.
+        on_the_way: Leave the dataset's statistics as they are, see :func:`renew_statistics`: more episodes are to come.
         own: What is to be kept of the dataset, where that is not what stands there.
 
     Returns:
@@ -109,6 +109,13 @@ def join_files(
     return [
         f"join {joined} video files into {len(plan.new_videos)}, {len(rows)} episodes into {len(plan.data)} data files"
     ]
+
+
+def renew_statistics(root: Path) -> None:
+    """Write ``stats.json`` anew, where nothing was left to be joined; a commit only merges the quantiles."""
+    info = read_info(root)
+    found = dataset_statistics(root, root, info, episodes.read_rows(root, info))
+    durable.replace_json(root, layout.STATS, statistics.to_json(found))
 
 
 def is_interrupted(root: Path) -> bool:

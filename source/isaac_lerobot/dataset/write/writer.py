@@ -30,7 +30,7 @@ from isaac_lerobot.dataset.format.own import read_own
 from isaac_lerobot.dataset.video.codec import VideoCodec
 from isaac_lerobot.dataset.video.encoder import BufferPool, VideoStream
 from isaac_lerobot.dataset.write import commit, join, open, overwrite
-from isaac_lerobot.dataset.write.commit import DatasetState
+from isaac_lerobot.dataset.write.commit import DatasetState, read_state
 from isaac_lerobot.dataset.write.episode import Episode
 from isaac_lerobot.dataset.write.open import OpenDataset
 from isaac_lerobot.dataset.write.recover import recover
@@ -82,7 +82,9 @@ class DatasetWriter:
             the writer's thread in the order of ``save``.
     """
 
-    def __init__(self, opened: OpenDataset, on_committed: OnCommitted | None, on_failed: OnFailed | None) -> None:
+    def __init__(
+        self, opened: OpenDataset, join_every: int, on_committed: OnCommitted | None, on_failed: OnFailed | None
+    ) -> None:
         self.root = opened.root
         self.on_committed, self.on_failed = on_committed, on_failed
         self._lock, self._state, self._codec = opened.lock, opened.state, opened.codec
@@ -103,6 +105,11 @@ class DatasetWriter:
         self._waited_s = 0.0
         self._bytes = 0
         self._first_new = opened.state.info.total_episodes
+        self._join_every = join_every
+        self._next_join = self._first_new + join_every
+        self._joining_failed = False
+        # Joining exchanges the folder of the file that holds the dataset's attributes.
+        self._attributes_change = threading.Lock()
         self._closing = self._closed = False
         self._broken: Exception | None = None
         self._thread: threading.Thread | None = None
@@ -122,6 +129,7 @@ class DatasetWriter:
         attributes: Mapping[str, Any] | None = None,
         data_files_size_in_mb: int = layout.DATA_FILES_SIZE_IN_MB,
         video_files_size_in_mb: int = layout.VIDEO_FILES_SIZE_IN_MB,
+        join_every: int = 500,
         on_committed: OnCommitted | None = None,
         on_failed: OnFailed | None = None,
     ) -> DatasetWriter:
@@ -139,6 +147,8 @@ class DatasetWriter:
             attributes: What is to be kept of the whole dataset (environment, versions, ...), JSON.
             data_files_size_in_mb: Size to which data files are joined [MiB].
             video_files_size_in_mb: Size to which video files are joined [MiB].
+            join_every: Number of episodes after which their files are joined while recording goes on. The last are
+                joined by :meth:`close`.
             on_committed: See the class.
             on_failed: See the class.
 
@@ -159,7 +169,7 @@ class DatasetWriter:
             data_files_size_in_mb=data_files_size_in_mb,
             video_files_size_in_mb=video_files_size_in_mb,
         )
-        return cls(opened, on_committed, on_failed)
+        return cls(opened, join_every, on_committed, on_failed)
 
     @classmethod
     def append(
@@ -170,6 +180,7 @@ class DatasetWriter:
         robot_type: str | None = None,
         codec: VideoCodec | str | None = None,
         *,
+        join_every: int = 500,
         on_committed: OnCommitted | None = None,
         on_failed: OnFailed | None = None,
     ) -> DatasetWriter:
@@ -181,6 +192,7 @@ class DatasetWriter:
             features: If given, must be the dataset's.
             robot_type: If given, must be the dataset's.
             codec: If given, must make videos like those of the dataset; by default they decide.
+            join_every: See :meth:`create`.
             on_committed: See the class.
             on_failed: See the class.
 
@@ -191,7 +203,7 @@ class DatasetWriter:
             EncoderError: There is no ffmpeg.
         """
         opened = open.append(Path(root).absolute(), fps, features, robot_type, codec)
-        return cls(opened, on_committed, on_failed)
+        return cls(opened, join_every, on_committed, on_failed)
 
     @property
     def fps(self) -> int:
@@ -326,12 +338,13 @@ class DatasetWriter:
         """
         self._need_working()
         check_json(changes, "attributes of the dataset")
-        own = read_own(self.root)
-        own = replace(own, attributes={**own.attributes, **changes})
-        try:
-            durable.replace_json(self.root, layout.OWN_METADATA, own.to_json())
-        except OSError as error:
-            raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
+        with self._attributes_change:
+            own = read_own(self.root)
+            own = replace(own, attributes={**own.attributes, **changes})
+            try:
+                durable.replace_json(self.root, layout.OWN_METADATA, own.to_json())
+            except OSError as error:
+                raise DatasetError(f"The attributes of {self.root} could not be written: {error}.") from error
 
     def wait(self) -> None:
         """Wait until every saved episode is on the disk.
@@ -374,7 +387,7 @@ class DatasetWriter:
             if self._opened.is_new and not self._state.info.total_episodes:
                 self._withdraw()
             else:
-                complete = not self._failed
+                complete = not self._failed and not self._joining_failed
                 if join_files and self._broken is None and self._state.info.total_episodes > self._first_new:
                     complete = self._join() and complete
                 self._remove_staging(complete)
@@ -443,7 +456,8 @@ class DatasetWriter:
     def _join(self) -> bool:
         try:
             self._need_folder()
-            join.join_files(self.root)
+            if not join.join_files(self.root):
+                join.renew_statistics(self.root)
         except (OSError, DatasetError) as error:
             is_there = (self.root / layout.INFO).is_file() or join.is_interrupted(self.root)
             text = f"All episodes are saved, but the files of {self.root} could not be joined: {error}"
@@ -491,6 +505,29 @@ class DatasetWriter:
                 self._saving.popleft()
                 self._reporting = True
             self._report(self.on_committed, index)
+            if self._state.info.total_episodes >= self._next_join:
+                self._join_on_the_way()
+
+    def _join_on_the_way(self) -> None:
+        """Join the files so far, before the next episode is committed. Those being recorded are not held up."""
+        self._next_join += self._join_every
+        try:
+            with self._attributes_change:
+                join.join_files(self.root, on_the_way=True)
+            self._state = read_state(self.root)
+        except (OSError, DatasetError) as error:
+            _log.warning("The files of %s could not be joined now; closing will try again: %s", self.root, error)
+            self._joining_failed = True
+            self._end_joining(error)
+
+    def _end_joining(self, cause: Exception) -> None:
+        """Bring a joining that failed to its end where it got too far to be undone."""
+        try:
+            if join.is_interrupted(self.root):
+                join.finish(self.root)
+            self._state = read_state(self.root)
+        except (OSError, DatasetError):
+            self._broken = DatasetError(f"Its files could not be joined: {cause}. Every saved episode is in it.")
 
     def _commit(self, episode: Episode) -> DatasetState:
         if self._broken is not None:
