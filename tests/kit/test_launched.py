@@ -29,7 +29,7 @@ def root(tmp_path):
 
 
 def run(root: Path, leave: str, command: str, *words: str) -> tuple[int, dict, str]:
-    """Run a command until its operator leaves; return its exit code, what he has seen and what it said."""
+    """Run a command until its operator leaves; return its exit code, what he has seen and all it said."""
     home, notes = root.parents[1] / "kit", root.parents[1] / "notes.json"
     home.mkdir()
     arguments = [command, *WORDS, "--dataset", str(root), *words]
@@ -42,7 +42,7 @@ def run(root: Path, leave: str, command: str, *words: str) -> tuple[int, dict, s
         env={**os.environ, "DISPLAY": ""},  # enough of one for SimulationApp to leave --no-window out
     )
     assert notes.exists(), done.stdout[-3000:] + done.stderr[-3000:]
-    return done.returncode, json.loads(notes.read_text(encoding="utf-8")), done.stdout
+    return done.returncode, json.loads(notes.read_text(encoding="utf-8")), done.stdout + done.stderr
 
 
 def lengths(root: Path) -> set[int]:
@@ -53,8 +53,10 @@ def lengths(root: Path) -> set[int]:
 @pytest.mark.parametrize(("leave", "code"), [("ctrl-c", 130), ("close", 0)])
 def test_the_panel_in_isaac_labs_own_app(root, leave, code):
     words = ["--device", "cpu", "--task_description", "count, and do not stop", "--num_demos", "50"]
-    returned, seen, _ = run(root, leave, "panel", *words)
+    returned, seen, said = run(root, leave, "panel", *words)
     assert returned == code
+    assert "Traceback" not in said
+    assert ("Interrupted: the dataset is completed" in said) is (leave == "ctrl-c")
     assert "LeRobot Recorder" in seen["windows"]
     assert seen["config"] == {
         "task": "Counter-v0",

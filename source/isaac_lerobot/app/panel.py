@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -71,6 +72,8 @@ def _show(folder: Path, values: Mapping[str, Any]) -> int:
     with _Signals() as signals:
         while app.is_running() and signals.first is None:
             app.update()
+        if signals.first is not None:
+            print("Interrupted: the dataset is completed, then the app ends.", file=sys.stderr, flush=True)
         # Kit may end the process without shutting its extensions down: the dataset is completed before.
         manager.set_extension_enabled_immediate(EXTENSION_ID, False)
         return 0 if signals.first is None else AFTER_SIGNAL + signals.first

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
 import carb.eventdispatcher
 import omni.kit.app
+
+_INTERRUPTED = 128 + signal.SIGINT  # the exit code that shells know
 
 
 class UpdateLoop:
@@ -41,6 +44,10 @@ class UpdateLoop:
             self._inside = True
             try:
                 self._due = time.monotonic() + self._tick()
+            except KeyboardInterrupt:
+                # Isaac Lab's Kit visualizer takes Ctrl+C away from the app while it draws, and raises this out of a
+                # step; Kit would only log it and go on.
+                omni.kit.app.get_app().post_uncancellable_quit(_INTERRUPTED)
             finally:
                 self._inside = False
         self._updated()
