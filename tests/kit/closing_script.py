@@ -46,6 +46,10 @@ def main(dataset: str, way: str) -> int:
     print(f"saved {status.counts.saved} running {status.episode_frames}", flush=True)
     match way:
         case "stay, then keep":
+            kit.place("LeRobot Recorder is recording", 20, 400, 470, 210)
+            app.post_quit(3)
+            kit.update(5)
+            print("asked once:", kit.window("LeRobot Recorder is recording").position_x == 20, flush=True)
             operator.press("leave_stay")
             operator.until(lambda status: status.state is SessionState.RECORDING)
             app.post_quit(3)

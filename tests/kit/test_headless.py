@@ -11,6 +11,7 @@ import pytest
 from host.kit_host import RECORDER
 from lerobot_reader import LerobotReader
 
+COUNTER = {"task": "Counter-v0", "task_packages": "[sim.counter_task]", "teleop_device": "scripted"}
 HOST = Path(__file__).resolve().parents[1] / "host"
 
 
@@ -52,12 +53,16 @@ def test_it_records_and_ends_with_0(tmp_path):
         ({"num_demo": 3}, "unknown key 'num_demo'"),
         ({"task_packages": "[no_such_package]", "task": "Isaac-X"}, "no_such_package cannot be imported"),
         ({}, "No task is set"),
+        ({**COUNTER, "state_keys": "[policy/steps]"}, "policy/steps"),
+        ({**COUNTER, "state_keys": "[policy/step]", "cameras": "[front]"}, "front"),
+        (COUNTER, "Neither state_keys nor observation_keys is set"),
     ],
 )
-def test_what_cannot_be_done_ends_with_1_and_the_reason(settings, reason):
+def test_what_cannot_be_done_ends_with_1_and_the_reason_before_anything_is_built(settings, reason):
     done = kit(**settings)
     assert done.returncode == 1
     assert reason in done.stdout
+    assert "Completed setting up the environment" not in done.stdout
 
 
 def test_nothing_heavy_is_imported_while_the_app_starts():

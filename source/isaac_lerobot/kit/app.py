@@ -20,6 +20,7 @@ from isaac_lerobot.recording import RecordingConfig, Session
 from isaac_lerobot.recording.automatic import AutomaticRecording
 from isaac_lerobot.recording.progress import ProgressLine
 from isaac_lerobot.sim.attach.watch import AttachWatch, attach_when_created
+from isaac_lerobot.sim.env.preview import check_choice
 
 if TYPE_CHECKING:
     from isaac_lerobot.kit.panel.menu import WindowMenu
@@ -56,11 +57,7 @@ class RecorderApp:
         self.session = Session(config)
         if problem:
             self.session.fail(problem)
-        self.engine: GuestDriver | AttachWatch = (
-            attach_when_created(self.session, start=_says_enough(config))
-            if settings.attach()
-            else GuestDriver(self.session)
-        )
+        self.engine = self._make_engine(config)
         self.panel: Panel | None = None
         self._menu: WindowMenu | None = None
         self._question: Question | None = None
@@ -93,6 +90,13 @@ class RecorderApp:
         self._loop = UpdateLoop(self._tick, self._updated)
         _current = self
 
+    def _make_engine(self, config: RecordingConfig) -> GuestDriver | AttachWatch:
+        if settings.attach():
+            return attach_when_created(self.session, start=_says_enough(config))
+        if settings.autostart():  # at the panel, somebody chooses once the task is there
+            return GuestDriver(self.session, lambda env_cfg: check_choice(self.session.config, env_cfg))
+        return GuestDriver(self.session)
+
     # ---- the panel ---------------------------------------------------------------------------------------------
 
     def _open_panel(self) -> None:
@@ -122,6 +126,8 @@ class RecorderApp:
         from isaac_lerobot.kit.panel.question import Question, closing_while_recording
 
         if self._question is not None:
+            if self._question.is_open:
+                return
             self._question.close()
         self._question = Question(
             closing_while_recording(shutdown.finish_and_leave, shutdown.discard_and_leave, shutdown.stay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -32,9 +32,11 @@ class GuestDriver(Driver):
 
     Args:
         session: The session to serve.
+        check: Called with a task's configuration before anything of it is built; what it raises refuses the task.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, check: Callable[[Any], None] = lambda env_cfg: None) -> None:
+        self._check = check
         self._settings = IsaacSettings()
         self._player = Player()
         self._stage = Stage()
@@ -97,6 +99,7 @@ class GuestDriver(Driver):
         """Nothing: the app draws by itself, and a Kit visualizer would have it make updates within its update."""
 
     def _launch_in_app(self, env_cfg: Any) -> AbstractContextManager[Any]:
+        self._check(env_cfg)
         self._stage.take()
         self._settings.prepare()
         from isaaclab.app import launch_simulation

@@ -52,10 +52,13 @@ class Question:
 
     Args:
         words: What is asked.
+
+    Attributes:
+        is_open: Whether no answer was chosen yet.
     """
 
     def __init__(self, words: Words) -> None:
-        self._is_open = True
+        self.is_open = True
         self._dismissed = words.answers[-1].chosen
         flags = ui.WINDOW_FLAGS_NO_RESIZE | ui.WINDOW_FLAGS_NO_COLLAPSE | ui.WINDOW_FLAGS_MODAL
         height = 96 + len(words.answers) * (style.BUTTON + style.GAP)
@@ -77,7 +80,7 @@ class Question:
 
     def close(self) -> None:
         """Take the question back."""
-        self._is_open = False
+        self.is_open = False
         window, self._window = self._window, None
         if window is not None:
             window.visible = False
@@ -85,7 +88,7 @@ class Question:
 
     def _build(self, answer: Answer) -> None:
         def clicked() -> None:
-            self._is_open = False
+            self.is_open = False
             self._window.visible = False  # destroyed later: this is called from within it
             answer.chosen()
 
@@ -93,8 +96,8 @@ class Question:
         button.show(ButtonView(answer.text, enabled=True))
 
     def _on_visibility(self, visible: bool) -> None:
-        if not visible and self._is_open:
-            self._is_open = False
+        if not visible and self.is_open:
+            self.is_open = False
             self._dismissed()
 
 
@@ -108,10 +111,13 @@ def closing_while_recording(finish: Callable[[], None], discard: Callable[[], No
     """
     return Words(
         title="LeRobot Recorder is recording",
-        text="An episode is running. What is to become of it before the app closes? Saved episodes are kept anyhow.",
+        text=(
+            "An episode is running, and paused for now. Saved episodes are kept either way, and the dataset is "
+            "completed before the app closes."
+        ),
         answers=(
-            Answer("recorder.leave_finish", "Keep it, finish the dataset, close", style.PRIMARY, finish),
-            Answer("recorder.leave_discard", "Discard it, finish the dataset, close", style.FAILURE, discard),
+            Answer("recorder.leave_finish", "Keep this episode, and close", style.PRIMARY, finish),
+            Answer("recorder.leave_discard", "Discard this episode, and close", style.FAILURE, discard),
             Answer("recorder.leave_stay", "Go on recording", style.PLAIN, stay),
         ),
     )

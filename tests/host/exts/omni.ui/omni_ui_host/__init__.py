@@ -6,6 +6,7 @@ package and are drawn once per Kit update, into a window where there is a displa
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 from typing import Any
 
@@ -45,9 +46,30 @@ class OmniUiExtension(omni.ext.IExt):
         try:
             self._standalone._tick_one_frame()
             if self._standalone._ui._standalone_should_close():
-                omni.kit.app.get_app().post_quit(0)
+                _ask_to_quit()
         finally:
             self._drawing = False
+
+
+def _ask_to_quit() -> None:
+    """Have the app ended because its window is to be closed.
+
+    GLFW keeps such a wish until it is taken back, and so it is: whoever is asked may stay, and close the window later.
+    ovui has no call for that, and where OpenGL does not draw the window it cannot be found: then nobody is asked.
+    """
+    app = omni.kit.app.get_app()
+    try:
+        glfw = ctypes.CDLL("libomniui_standalone.so.3")  # loaded already: found by its name
+        glfw.glfwGetCurrentContext.restype = ctypes.c_void_p
+        glfw.glfwSetWindowShouldClose.argtypes = (ctypes.c_void_p, ctypes.c_int)
+        window = glfw.glfwGetCurrentContext()
+    except (OSError, AttributeError):
+        window = None
+    if window is None:
+        app.post_uncancellable_quit(0)
+        return
+    glfw.glfwSetWindowShouldClose(window, 0)
+    app.post_quit(0)
 
 
 def _import_omni_ui() -> Any:
