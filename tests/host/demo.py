@@ -26,7 +26,7 @@ _TIMEOUT = 600.0
 _LOOK = 0.5  # seconds; the panel redraws several times in it
 
 
-class Operator:
+class DemoOperator:
     """Presses the panel's buttons and watches the recording, as a person would."""
 
     def __init__(self, kit: KitHost) -> None:
@@ -129,7 +129,7 @@ def main() -> None:
     print("Starting Kit. The very first start compiles the simulation's kernels, which takes a minute or two.")
     kit = KitHost(settings={"/exts/isaac.lerobot.recorder/step_hz": 0})
     kit.place(WINDOW, 20, 10, 460, 780)
-    operator = Operator(kit)
+    operator = DemoOperator(kit)
     operator.choose_task()
     operator.choose_what_to_record(root)
     operator.record(folder / "panel.png")

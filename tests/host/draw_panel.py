@@ -60,6 +60,10 @@ OFFER = TaskOffer(
     success_term="success",
     description="Pick up the cube",
 )
+WARNINGS = (
+    "Pictures may be older than the numbers recorded with them: this app does not wait for its renderer.",
+    "Record with 'isaac-lerobot panel' instead, which starts Isaac Lab's app.",
+)  # what the user's app says of itself (kit.guest.host_app)
 CHOSEN = {
     "task": OFFER.task,
     "teleop_device": "keyboard",
@@ -161,6 +165,7 @@ def stills() -> dict[str, Status]:
             config=RecordingConfig.from_mapping(CHOSEN),
             counts=Counts(saved=181, succeeded=176, failed=5, discarded=13),
             progress=176,
+            target=200,
             dataset_episodes=181,
             message=Message(
                 "The task stopped with an error: RuntimeError: The size of tensor a (7) must match the size of "
@@ -172,11 +177,12 @@ def stills() -> dict[str, Status]:
             ready,
             message=Message("Pause is not possible while ready; it is while recording.", Severity.WARNING),
         ),
+        "12_pictures_may_be_late": change(RECORDING, offer=change(OFFER, warnings=WARNINGS)),
     }
 
 
 def main(folder: Path) -> None:
-    """Draw every state, narrow and wide."""
+    """Draw every state, narrow and wide, and the windows beside the panel."""
     host = KitHost(extensions=[], size=(1400, 1200))
     from isaac_lerobot.kit.panel.panel import TITLE, Panel
 
@@ -189,7 +195,31 @@ def main(folder: Path) -> None:
             host.screenshot(folder / f"{name}_{width}.png", TITLE)
         panel.destroy()
         host.update(3)
+    _draw_question(host, folder / "question.png")
+    _draw_start_failure(host, folder / "start_failure.png")
     host.close()
+
+
+def _draw_question(host: KitHost, path: Path) -> None:
+    from isaac_lerobot.kit.panel.question import Question, closing_while_recording
+
+    words = closing_while_recording(lambda: None, lambda: None, lambda: None)
+    question = Question(words)
+    host.update(6)
+    host.screenshot(path, words.title)
+    question.close()
+    host.update(3)
+
+
+def _draw_start_failure(host: KitHost, path: Path) -> None:
+    from isaac_lerobot.kit.start_failure import TITLE, StartFailure
+
+    command = "/home/me/isaacsim/python.sh -m pip install 'pyarrow>=21' 'pydantic>=2.10'"
+    reason = "pyarrow, pydantic are not installed in this app's Python. Run this in a terminal:"
+    failure = StartFailure(f"{reason}\n{command}", lambda: None)
+    host.update(6)
+    host.screenshot(path, TITLE)
+    failure.close()
 
 
 if __name__ == "__main__":

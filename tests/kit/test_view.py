@@ -75,7 +75,7 @@ def test_saving_episodes_are_told_apart_from_saved_ones():
 
 def test_nothing_chosen_is_said_before_record_is_pressed():
     ready = stills()["4_ready_nothing_chosen"]
-    assert "state_keys" in seen(ready).hint
+    assert "Tick at least one" in seen(ready).hint
     assert not seen(ready).record.enabled
 
 
@@ -106,6 +106,11 @@ def test_keys_of_the_device_stand_on_the_buttons():
     assert seen(RECORDING).success.text == "Success   [Y]"
     scripted = dataclasses.replace(RECORDING, config=RECORDING.config.changed({"teleop_device": "scripted"}))
     assert seen(scripted).success.text == "Success"
+
+
+def test_a_key_stands_on_the_one_button_that_it_presses():
+    paused = seen(stills()["7_paused"])
+    assert (paused.record.text, paused.pause.text) == ("Record", "Resume   [B]")
 
 
 def test_a_device_that_is_not_there_says_why():

@@ -24,7 +24,7 @@ REQUIREMENTS = {
 }
 """What pip calls the packages that the recorder cannot do without, by module."""
 
-_TITLE = "LeRobot Recorder could not start"
+TITLE = "LeRobot Recorder could not start"
 
 
 class StartFailure:
@@ -43,7 +43,7 @@ class StartFailure:
         import omni.ui as ui
 
         text, _, command = reason.partition("\n")
-        self._window = ui.Window(_TITLE, width=640, height=210)
+        self._window = ui.Window(TITLE, width=640, height=210)
         with self._window.frame, ui.HStack():
             ui.Spacer(width=12)
             with ui.VStack(spacing=10):

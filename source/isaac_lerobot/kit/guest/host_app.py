@@ -45,4 +45,4 @@ def picture_warnings(num_envs: int) -> tuple[str, ...]:
         )
     if num_envs > 1 and not settings.get(_SCENE_PARTITIONS):
         warnings.append("Cameras may see the neighbouring environments: this app does not part the scene.")
-    return (*warnings, "Record with `isaac-lerobot panel` instead, which starts Isaac Lab's app.") if warnings else ()
+    return (*warnings, "Record with 'isaac-lerobot panel' instead, which starts Isaac Lab's app.") if warnings else ()

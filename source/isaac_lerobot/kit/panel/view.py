@@ -170,6 +170,12 @@ _STATES = {
 }
 
 
+_NOTHING_CHOSEN = (
+    "No observation would be recorded. Tick at least one under What to record: State makes it a part of "
+    "observation.state, Own a feature of its own."
+)
+
+
 def view(status: Status) -> View:
     """Compute what the panel shows."""
     config, offer, counts = status.config, status.offer, status.counts
@@ -206,7 +212,12 @@ def view(status: Status) -> View:
         load=button(OpenTask, "Load again" if offer and offer.task == config.task else "", only_if=bool(config.task)),
         close=button(CloseTask),
         list_tasks=button(ListTasks),
-        record=button(Start, only_if=not missing, key=TeleopEvent.START),
+        # While paused, the same key resumes.
+        record=button(
+            Start,
+            only_if=not missing,
+            key=TeleopEvent.START if status.state is not SessionState.PAUSED else None,
+        ),
         pause=(
             button(Resume, key=TeleopEvent.START)
             if status.state is SessionState.PAUSED
@@ -282,6 +293,8 @@ def _selection(status: Status) -> tuple[str, str]:
     """What still keeps from recording, and the features that would be recorded."""
     if status.offer is None:
         return "", ""
+    if not status.config.state_keys and not status.config.observation_keys:
+        return _NOTHING_CHOSEN, ""
     try:
         selection = select(status.config, status.offer)
     except IsaacLeRobotError as error:
