@@ -58,12 +58,18 @@ def test_configuration_tells_which_files_can_be_joined(tmp_path: Path) -> None:
     assert len(set(found.values())) == 3
 
 
-@pytest.mark.parametrize("flags", ["+frag_keyframe", "+frag_keyframe+empty_moov+default_base_moof", "+faststart"])
-def test_fragments_and_order_of_boxes_do_not_matter(tmp_path: Path, flags: str) -> None:
-    options = ("-c:v", "libx264", "-bf", "0", "-g", "5", "-pix_fmt", "yuv420p", "-movflags", flags)
-    mp4 = read_mp4(_encode(tmp_path / "video.mp4", *options))
+def test_the_order_of_boxes_does_not_matter(tmp_path: Path) -> None:
+    plain = ("-c:v", "libx264", "-bf", "0", "-g", "5", "-pix_fmt", "yuv420p")
+    mp4 = read_mp4(_encode(tmp_path / "video.mp4", *plain, "-movflags", "+faststart"))
     np.testing.assert_array_equal(mp4.pts * 10, np.arange(24) * mp4.timescale)
     assert (mp4.frames, mp4.hidden, mp4.cut_off) == (24, 0, 0)
+
+
+@pytest.mark.parametrize("flags", ["+frag_keyframe", "+frag_keyframe+empty_moov+default_base_moof"])
+def test_a_file_in_fragments_is_refused_with_what_makes_it_whole(tmp_path: Path, flags: str) -> None:
+    path = _encode(tmp_path / "video.mp4", "-c:v", "libx264", "-g", "5", "-movflags", flags)
+    with pytest.raises(DatasetError, match=r"in fragments.*-c copy"):
+        read_mp4(path)
 
 
 def _box(name: str, *parts: bytes) -> bytes:

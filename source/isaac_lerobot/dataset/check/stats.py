@@ -14,7 +14,7 @@ from isaac_lerobot.dataset.format import layout
 from isaac_lerobot.dataset.format.columns import as_array
 from isaac_lerobot.dataset.format.features import Feature
 from isaac_lerobot.dataset.format.json_file import look_into
-from isaac_lerobot.dataset.format.statistics import KEYS, QUANTILES
+from isaac_lerobot.dataset.format.statistics import KEYS, QUANTILES, shape_of
 from isaac_lerobot.errors import DatasetError
 
 _STATS = layout.STATS.as_posix()
@@ -32,7 +32,7 @@ def _readable(evidence: Evidence) -> Complaints:
 
 
 def _with_statistics(evidence: Evidence) -> dict[str, Feature]:
-    return {name: feature for name, feature in evidence.features.items() if feature.is_number or feature.is_camera}
+    return {name: feature for name, feature in evidence.features.items() if feature.has_statistics}
 
 
 def _present(evidence: Evidence) -> Iterator[tuple[str, Feature, dict[str, NDArray[np.float64]]]]:
@@ -80,13 +80,9 @@ def _quantiles(evidence: Evidence) -> Complaints:
 def _shape(evidence: Evidence) -> Complaints:
     """They have lerobot's shapes: `[n]`, `[b]` for `[a, b]`, `[C, 1, 1]` for cameras, `[1]` for `count`."""
     for name, feature, statistics in _present(evidence):
-        wanted = (feature.shape[-1], 1, 1) if feature.is_camera else (feature.shape[-1],)
         for key, value in statistics.items():
-            if value.shape != ((1,) if key == "count" else wanted):
-                yield (
-                    f"{_STATS}, {name}",
-                    f"{key} has the shape {list(value.shape)}, not {list(wanted if key != 'count' else (1,))}",
-                )
+            if value.shape != (wanted := shape_of(feature, key)):
+                yield f"{_STATS}, {name}", f"{key} has the shape {list(value.shape)}, not {list(wanted)}"
                 break
 
 

@@ -24,7 +24,6 @@ from isaac_lerobot.dataset.format.features import NUMBER_DTYPES, Feature
 from isaac_lerobot.dataset.format.json_file import read_json_if_there
 from isaac_lerobot.errors import DatasetError, FeatureError, first_line
 
-SUFFIXES = (".json", ".npz", ".parquet")
 _SHAPE = b"shape"
 _MEMBER = "array/"
 """In front of an array's name in the archive."""

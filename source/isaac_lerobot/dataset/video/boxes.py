@@ -49,9 +49,9 @@ def child(body: bytes, *path: bytes) -> bytes:
     return body
 
 
-def top_level(file: BinaryIO, size: int) -> tuple[bytes, list[tuple[int, bytes]]]:
-    """The body of ``moov``, and (file offset, body) of every ``moof``."""
-    moov, fragments, at = b"", [], 0
+def movie(file: BinaryIO, size: int) -> bytes:
+    """The body of ``moov``."""
+    moov, at = b"", 0
     while at + 8 <= size:
         file.seek(at)
         length, name = struct.unpack(">I4s", file.read(8))
@@ -63,18 +63,16 @@ def top_level(file: BinaryIO, size: int) -> tuple[bytes, list[tuple[int, bytes]]
             length = size - at
         if length < head:
             raise BoxError(f"box {name!r} at byte {at} has the impossible size {length}")
-        if name in (b"moov", b"moof"):
+        if name == b"moof":
+            raise BoxError("its frames are listed in fragments. `ffmpeg -i IN -c copy OUT` makes a file with one list")
+        if name == b"moov":
             if at + length > size:
-                raise BoxError(f"it ends inside its {name.decode()} box")
-            body = file.read(length - head)
-            if name == b"moov":
-                moov = body
-            else:
-                fragments.append((at, body))
+                raise BoxError("it ends inside its moov box")
+            moov = file.read(length - head)
         at += length
     if not moov:
         raise BoxError("it has no moov box: its encoder was stopped before it closed the file")
-    return moov, fragments
+    return moov
 
 
 def movie_timescale(moov: bytes) -> int:
@@ -104,11 +102,6 @@ class Samples:
     sizes: Ints
     keys: NDArray[np.bool_]
 
-    def followed_by(self, other: Samples) -> Samples:
-        """Return these samples and then the others."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in self.__dataclass_fields__)
-        return Samples(*(np.concatenate(pair) for pair in pairs))
-
 
 class Track:
     """One ``trak`` box."""
@@ -116,10 +109,9 @@ class Track:
     def __init__(self, trak: bytes) -> None:
         self._edits = child(trak, b"edts", b"elst")
         media = child(trak, b"mdia")
-        header, handler, track = child(media, b"mdhd"), child(media, b"hdlr"), child(trak, b"tkhd")
-        if not (header and handler and track):
-            raise BoxError("a track lacks its tkhd, mdhd or hdlr box")
-        self.number: int = struct.unpack_from(">I", track, 20 if track[0] == 1 else 12)[0]
+        header, handler = child(media, b"mdhd"), child(media, b"hdlr")
+        if not (header and handler):
+            raise BoxError("a track lacks its mdhd or hdlr box")
         self.timescale: int = struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0]
         self.handler: str = handler[8:12].decode("latin-1")
         self._table = child(media, b"minf", b"stbl")
@@ -150,7 +142,7 @@ class Track:
         return child(self._entry[1][_VISUAL_ENTRY_HEAD:], name)
 
     def samples(self, limit: int) -> Samples:
-        """Samples listed in the track itself (none where all are in fragments), at most ``limit``."""
+        """The samples, at most ``limit``."""
         durations = _repeat(_table(child(self._table, b"stts"), 2), limit)
         sizes = _sample_sizes(child(self._table, b"stsz"), limit)
         if len(sizes) != len(durations):
@@ -219,61 +211,3 @@ def _sample_sizes(stsz: bytes, limit: int) -> Ints:
     same, count = struct.unpack_from(">II", stsz, 4)
     _plausible(count, limit)
     return np.full(count, same, np.int64) if same else np.frombuffer(stsz, ">u4", count, 12).astype(np.int64)
-
-
-def fragment_samples(track: int, mvex: bytes, fragments: list[tuple[int, bytes]], limit: int) -> Samples:
-    """Return the samples of a track that lie in fragments, at most ``limit``."""
-    defaults = next((body for name, body in boxes(mvex) if body[4:8] == struct.pack(">I", track)), b"")
-    duration, size, flags = struct.unpack_from(">III", defaults, 12) if defaults else (0, 0, 0)
-    rows: list[tuple[int, int, int, int, bool]] = []
-    clock = 0
-    for start, moof in fragments:
-        for name, traf in boxes(moof):
-            if name == b"traf" and child(traf, b"tfhd")[4:8] == struct.pack(">I", track):
-                clock = _add_fragment(rows, traf, start, clock, (duration, size, flags, limit))
-    columns = zip(*rows, strict=True) if rows else ((),) * 5
-    pts, durations, offsets, sizes, keys = (np.array(column, np.int64) for column in columns)
-    return Samples(pts, durations, offsets, sizes, keys.astype(bool))
-
-
-def _add_fragment(
-    rows: list[tuple[int, int, int, int, bool]], traf: bytes, start: int, clock: int, default: tuple[int, ...]
-) -> int:
-    header = child(traf, b"tfhd")
-    options, at, base, values = int.from_bytes(header[1:4], "big"), 8, start, list(default)
-    if options & 0x1:
-        (base,) = struct.unpack_from(">Q", header, at)
-        at += 8
-    at += 4 if options & 0x2 else 0
-    for place, bit in enumerate((0x8, 0x10, 0x20)):
-        if options & bit:
-            (values[place],) = struct.unpack_from(">I", header, at)
-            at += 4
-    if time := child(traf, b"tfdt"):
-        (clock,) = struct.unpack_from(">Q" if time[0] == 1 else ">I", time, 4)
-    offset = base
-    for name, trun in boxes(traf):
-        if name != b"trun":
-            continue
-        bits, count, at = int.from_bytes(trun[1:4], "big"), struct.unpack_from(">I", trun, 4)[0], 8
-        _plausible(len(rows) + count, default[3])
-        if bits & 0x1:
-            offset = base + struct.unpack_from(">i", trun, at)[0]
-            at += 4
-        first_flags = struct.unpack_from(">I", trun, at)[0] if bits & 0x4 else values[2]
-        at += 4 if bits & 0x4 else 0
-        for number in range(count):
-            duration, size, flags, shift = values[0], values[1], values[2], 0
-            if number == 0:
-                flags = first_flags
-            if bits & 0x100:
-                duration, at = struct.unpack_from(">I", trun, at)[0], at + 4
-            if bits & 0x200:
-                size, at = struct.unpack_from(">I", trun, at)[0], at + 4
-            if bits & 0x400:
-                flags, at = struct.unpack_from(">I", trun, at)[0], at + 4
-            if bits & 0x800:
-                shift, at = struct.unpack_from(">i", trun, at)[0], at + 4
-            rows.append((clock + shift, duration, offset, size, not flags & 0x10000))
-            clock, offset = clock + duration, offset + size
-    return clock

@@ -13,17 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from isaac_lerobot.dataset.video.boxes import (
-    BoxError,
-    Ints,
-    Samples,
-    Track,
-    boxes,
-    child,
-    fragment_samples,
-    movie_timescale,
-    top_level,
-)
+from isaac_lerobot.dataset.video.boxes import BoxError, Ints, Samples, Track, boxes, movie, movie_timescale
 from isaac_lerobot.errors import DatasetError
 
 
@@ -92,6 +82,11 @@ class Mp4:
         # A single frame carries whatever duration the muxer chose; nothing comes after it.
         return self.frames <= 1 or (len(self.steps) == 1 and self.steps[0] * fps == self.timescale)
 
+    def kind(self, fps: int) -> object:
+        """Return what files must have in common to be joined by copying; None where this one cannot be at all."""
+        is_joinable = self.is_constant(fps) and self.timescale % fps == 0
+        return (self.configuration, self.timescale) if is_joinable else None
+
     def can_be_cut(self, first: int) -> bool:
         """Whether frames from number ``first`` on can be copied without those before."""
         return not self.is_reordered and not self.hidden and first < self.frames and bool(self.keys[first])
@@ -124,14 +119,12 @@ def read_mp4(path: Path) -> Mp4:
 
 def _read(file: BinaryIO) -> Mp4:
     size = file.seek(0, 2)
-    moov, fragments = top_level(file, size)
+    moov = movie(file, size)
     tracks = [Track(body) for name, body in boxes(moov) if name == b"trak"]
     video = next((track for track in tracks if track.handler == "vide"), None)
     if video is None:
         raise BoxError("it has no picture track")
     samples = video.samples(size)
-    if fragments:
-        samples = samples.followed_by(fragment_samples(video.number, child(moov, b"mvex"), fragments, size))
     shift, end = video.edit(movie_timescale(moov))
     pts = np.sort(samples.pts) + shift
     beyond = samples.offsets + samples.sizes > size

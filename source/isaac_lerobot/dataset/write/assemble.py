@@ -33,14 +33,14 @@ from isaac_lerobot.dataset.format.layout import Location
 from isaac_lerobot.dataset.format.own import OwnMetadata
 from isaac_lerobot.dataset.format.tasks import tasks_table
 from isaac_lerobot.dataset.video.copying import concatenate, cut
-from isaac_lerobot.dataset.video.mp4 import read_mp4
+from isaac_lerobot.dataset.video.mp4 import Mp4, read_mp4
 from isaac_lerobot.dataset.write import join, overwrite
 from isaac_lerobot.dataset.write.plan import MAX_VIDEO_SECONDS
 from isaac_lerobot.errors import DatasetError
 
 _FOLDER = layout.STAGING / "assemble"
 _COMPLETE = _FOLDER / "complete"
-_PLAN = _FOLDER / "plan.json"
+_PLAN = _FOLDER / "plan"
 _MEBI = 2**20
 _ROWS_PER_TABLE = 1000
 
@@ -103,14 +103,6 @@ class _Piece:
     size: int
     kind: object
     episodes: tuple[_Episode, ...]
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What the new dataset is made of: its episodes by file."""
-
-    data: Sequence[tuple[Location, Sequence[_Episode]]]
-    videos: dict[str, Sequence[tuple[Location, Sequence[_Piece]]]]
 
 
 def assemble(
@@ -178,20 +170,26 @@ def runs(source: Source, camera: str) -> Iterator[tuple[Path, list[EpisodeRow]]]
         yield source.root / layout.video_file(camera, run[0].videos[camera][0]), run
 
 
+def read_copyable(path: Path, first: int, count: int, fps: int) -> Mp4:
+    """Read the structure of a video of which some frames are to be copied as they are.
+
+    Raises:
+        DatasetError: They cannot be.
+    """
+    mp4 = read_mp4(path)
+    if (first or count != mp4.frames) and (mp4.kind(fps) is None or not mp4.can_be_cut(first)):
+        raise DatasetError(f"{path} cannot be cut at frame {first} without encoding anew.")
+    return mp4
+
+
 def _prepare(into: Path, sources: Sequence[Source]) -> None:
     """Keep what an interrupted assembly of the same episodes has made, and nothing else."""
-    plan = {
-        "sources": [
-            [str(source.root.absolute()), [[row.index, row.length] for row in source.rows]] for source in sources
-        ]
-    }
-    text = json.dumps(plan)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if not (into / _PLAN).is_file() or (into / _PLAN).read_text(encoding="utf-8") != json.dumps(digest):
-        if (into / layout.STAGING).exists():
-            durable.remove_tree(into / layout.STAGING)
+    plan = [[str(source.root.absolute()), [[row.index, row.length] for row in source.rows]] for source in sources]
+    digest = hashlib.sha256(json.dumps(plan).encode()).hexdigest().encode()
+    if not (into / _PLAN).is_file() or (into / _PLAN).read_bytes() != digest:
+        durable.remove_tree(into / layout.STAGING)
         durable.make_folder(into / _FOLDER)
-        durable.write_bytes(into / _PLAN, json.dumps(digest).encode())
+        durable.write_bytes(into / _PLAN, digest)
 
 
 def _publish(into: Path) -> None:
@@ -223,17 +221,17 @@ class _Assembly:
             bookkeeping=BOOKKEEPING,
         )
         self._sources = sources
-        self._made = _Made(self._planned_data(), {name: self._planned_videos(name) for name in info.videos})
+        self._data = self._planned_data()
+        self._videos = {name: self._planned_videos(name) for name in info.videos}
         self._done = 0
-        self._total = sum(
-            piece.size for files in self._made.videos.values() for _, pieces in files for piece in pieces
-        ) + sum(episode.size for episode in self._episodes)
+        pieces = [piece for files in self._videos.values() for _, held in files for piece in held]
+        self._total = sum(piece.size for piece in pieces) + sum(episode.size for episode in self._episodes)
 
     def run(self) -> None:
-        for location, held in self._made.data:
+        for location, held in self._data:
             self._make(layout.data_file(location), partial(self._write_data, held))
             self._advance(sum(episode.size for episode in held))
-        for camera, files in self._made.videos.items():
+        for camera, files in self._videos.items():
             for location, pieces in files:
                 path = layout.video_file(camera, location)
                 self._make(path, partial(self._write_video, pieces))
@@ -314,16 +312,12 @@ class _Assembly:
         new = {(id(episode.source), episode.row.index): episode for episode in self._episodes}
         for source in self._sources:
             for path, run in runs(source, camera):
-                mp4 = read_mp4(path)
                 first, count = run[0].videos[camera][1], sum(row.length for row in run)
-                whole = first == 0 and count == mp4.frames
-                joinable = mp4.is_constant(self._info.fps) and mp4.timescale % self._info.fps == 0
-                if not whole and not (joinable and mp4.can_be_cut(first)):
-                    raise DatasetError(f"{path} cannot be cut at frame {first} without encoding anew.")
+                mp4 = read_copyable(path, first, count, self._info.fps)
                 held = tuple(new[id(source), row.index] for row in run)
-                kind = (mp4.configuration, mp4.timescale) if joinable else None
                 size = int(mp4.sizes[first : first + count].sum())
-                yield _Piece(path, first, count, whole, size, kind, held)
+                whole = not first and count == mp4.frames
+                yield _Piece(path, first, count, whole, size, mp4.kind(self._info.fps), held)
 
     def _write_video(self, pieces: Sequence[_Piece], path: Path) -> None:
         if len(pieces) == 1:
@@ -379,9 +373,9 @@ class _Assembly:
         durable.write_json(self._staging / layout.INFO, self._info.to_json())
 
     def _new_rows(self) -> Iterator[EpisodeRow]:
-        data = {episode.index: location for location, held in self._made.data for episode in held}
+        data = {episode.index: location for location, held in self._data for episode in held}
         videos: dict[int, dict[str, tuple[Location, int]]] = {episode.index: {} for episode in self._episodes}
-        for camera, files in self._made.videos.items():
+        for camera, files in self._videos.items():
             for location, pieces in files:
                 start = 0
                 for piece in pieces:

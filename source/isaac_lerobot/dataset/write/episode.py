@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,22 +24,8 @@ from isaac_lerobot.dataset.write.rows import RowBuffer
 from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
 from isaac_lerobot.errors import DatasetError, EncoderError, FeatureError
 
-
-class Home(Protocol):
-    """Where an episode was begun: a :class:`DatasetWriter`."""
-
-    def save(
-        self,
-        episode: Episode,
-        success: bool | None = None,
-        *,
-        attributes: Mapping[str, Any] | None = None,
-        arrays: Mapping[str, NDArray[Any]] | None = None,
-    ) -> int:
-        """Save the episode."""
-
-    def forget(self, episode: Episode) -> None:
-        """Take notice that the episode is no longer open."""
+if TYPE_CHECKING:
+    from isaac_lerobot.dataset.write.writer import DatasetWriter
 
 
 class Episode:
@@ -56,7 +42,7 @@ class Episode:
         open_stream: Callable[[Path, tuple[int, ...]], VideoStream],
         task: str,
         attributes: Mapping[str, Any],
-        home: Home,
+        home: DatasetWriter,
     ) -> None:
         self.task, self.home = task, home
         self._folder, self._features = folder, features

@@ -75,8 +75,13 @@ def join_files(
     rows = episodes.read_rows(root, info)
     own = own or read_own(root)
     plan = make_plan(root, info, rows, own.joined_episodes, everything=everything, untouched=untouched)
-    schema = _table_schema(root)
-    if not (plan.data_changes or plan.new_videos or len(plan.tables) < _number_of_tables(root) or schema.is_new):
+    schema = episodes.read_schema(root)
+    assert schema is not None
+    widened = "success" not in schema.names
+    if widened:
+        schema = schema.append(pa.field("success", pa.bool_()))
+    fewer_tables = len(plan.tables) < sum(1 for _ in layout.episodes_files(root))
+    if not (plan.data_changes or plan.new_videos or fewer_tables or widened):
         return []
     staging = root / _FOLDER
     durable.remove_tree(staging)
@@ -87,7 +92,7 @@ def join_files(
         _write_data(root, info, plan, staging / "data")
     own = replace(own, joined=token, joined_episodes=info.total_episodes)
     _copy_meta(root, staging, {layout.OWN_METADATA: own.to_json(), layout.INFO: info.to_json()})
-    _write_tables(root, info, rows, plan, schema.wanted, everything=schema.is_new)
+    _write_tables(root, info, rows, plan, schema, everything=widened)
     if not on_the_way:
         # The joined data, where there is one, is the same rows in fewer files.
         data = staging if plan.data_changes else root
@@ -270,24 +275,6 @@ def _copy_meta(root: Path, staging: Path, changed: Mapping[Path, object]) -> Non
             durable.link_or_copy(path, staging / relative)
     for relative, content in changed.items():
         durable.write_json(staging / relative, content)
-
-
-class _Schema:
-    """Columns of the episode table, as they are to be."""
-
-    def __init__(self, present: pa.Schema) -> None:
-        self.is_new = "success" not in present.names
-        self.wanted = present.append(pa.field("success", pa.bool_())) if self.is_new else present
-
-
-def _table_schema(root: Path) -> _Schema:
-    schema = episodes.read_schema(root)
-    assert schema is not None
-    return _Schema(schema)
-
-
-def _number_of_tables(root: Path) -> int:
-    return sum(1 for _ in layout.episodes_files(root))
 
 
 def _write_tables(

@@ -186,5 +186,4 @@ def _table_units(root: Path, info: Info) -> list[Unit]:
 
 def _measured(root: Path, unit: Unit, fps: int) -> Unit:
     mp4 = read_mp4(root / unit.path)
-    joinable = mp4.is_constant(fps) and mp4.timescale % fps == 0
-    return replace(unit, frames=mp4.frames, kind=(mp4.configuration, mp4.timescale) if joinable else None)
+    return replace(unit, frames=mp4.frames, kind=mp4.kind(fps))

@@ -24,8 +24,8 @@ from isaac_lerobot.dataset.format.statistics import PictureStatistics, Statistic
 from isaac_lerobot.dataset.format.tasks import read_tasks
 from isaac_lerobot.dataset.video.copying import cut
 from isaac_lerobot.dataset.video.decoder import PictureFormat, still, thumbnails, video_frames
-from isaac_lerobot.dataset.video.mp4 import Mp4, read_mp4
-from isaac_lerobot.dataset.write.assemble import Source, rows_of_episode, runs, task_text
+from isaac_lerobot.dataset.video.mp4 import read_mp4
+from isaac_lerobot.dataset.write.assemble import Source, read_copyable, rows_of_episode, runs, task_text
 from isaac_lerobot.errors import DatasetError
 
 
@@ -57,12 +57,12 @@ def find_whole_episodes(root: Path) -> WholeEpisodes:
     source = replace(source, info=replace(info, features=_true_features(source)))
     good = [row for row in source.rows if not _note(lost, row, partial(_check_rows, source))]
     good = [row for row in good if not _note(lost, row, partial(_check_videos, source))]
+    source = replace(source, rows=good)
     # What is left must be such that it can be cut out of its videos.
-    while True:
-        source = replace(source, rows=good)
-        good = [row for row in good if not _note(lost, row, partial(_check_cuts, source))]
-        if len(good) == len(source.rows):
-            break
+    while uncuttable := dict(_uncuttable(source)):
+        lost |= uncuttable
+        source = replace(source, rows=[row for row in source.rows if row.index not in uncuttable])
+    good = list(source.rows)
     if not good or table is None:
         return WholeEpisodes(source, lost)
     table = table.take(python_array(pa.int64(), [rows[row.index][1] for row in good]))
@@ -137,7 +137,7 @@ def _check_videos(source: Source, row: EpisodeRow) -> None:
             raise DatasetError(f"{path} holds the data of {mp4.intact} of its {mp4.frames} frames.")
         if (mp4.height, mp4.width) != feature.shape[:2]:
             raise DatasetError(f"{path}: its pictures are {mp4.height}x{mp4.width}, not {feature.shape[:2]}.")
-        if _format(mp4) != ((feature.info or {}).get("video.codec"), (feature.info or {}).get("video.pix_fmt")):
+        if (mp4.codec, mp4.pix_fmt) != tuple((feature.info or {}).get(f"video.{key}") for key in ("codec", "pix_fmt")):
             raise DatasetError(f"{path} is {mp4.codec} {mp4.pix_fmt}, and most videos of {name} are not.")
         on_time = np.array_equal(mp4.pts * source.info.fps, np.arange(mp4.frames) * mp4.timescale)
         if not on_time or mp4.hidden or mp4.open_gop or mp4.tracks != ("vide",):
@@ -182,7 +182,7 @@ def _true_features(source: Source) -> dict[str, Feature]:
         for file in {row.videos[name][0] for row in source.rows}:
             with suppress(DatasetError):
                 mp4 = read_mp4(source.root / layout.video_file(name, file))
-                found[_format(mp4)] += mp4.frames
+                found[mp4.codec, mp4.pix_fmt] += mp4.frames
         if found:
             (codec, pix_fmt), _ = found.most_common(1)[0]
             height, width, channels = feature.shape
@@ -192,19 +192,14 @@ def _true_features(source: Source) -> dict[str, Feature]:
     return features
 
 
-def _format(mp4: Mp4) -> tuple[str, str | None]:
-    return mp4.codec, mp4.pix_fmt
-
-
-def _check_cuts(source: Source, row: EpisodeRow) -> None:
-    """Make sure that an episode can be copied without those beside it that are lost."""
+def _uncuttable(source: Source) -> Iterator[tuple[int, str]]:
+    """Yield which episodes cannot be copied without those beside them that are lost, and why."""
     for name in source.info.videos:
         for path, run in runs(source, name):
-            if row.index in (other.index for other in run):
-                mp4, first = read_mp4(path), run[0].videos[name][1]
-                whole = first == 0 and sum(other.length for other in run) == mp4.frames
-                if not whole and not (mp4.can_be_cut(first) and mp4.timescale % source.info.fps == 0):
-                    raise DatasetError(f"{path} cannot be cut at frame {first} without encoding anew.")
+            try:
+                read_copyable(path, run[0].videos[name][1], sum(row.length for row in run), source.info.fps)
+            except DatasetError as error:
+                yield from ((row.index, str(error).rstrip(".")) for row in run)
 
 
 def _with_statistics(source: Source, table: pa.Table) -> pa.Table:

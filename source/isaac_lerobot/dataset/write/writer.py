@@ -292,7 +292,7 @@ class DatasetWriter:
             DatasetError: The episode has no frames, is over already, or has failed.
         """
         home = episode.home
-        if home is not self and isinstance(home, DatasetWriter):
+        if home is not self:
             self.check_fits(home._state.info.features, home.fps, home.codec)
         with self._admission:  # close, from another thread, comes before this or after it
             self._need_working()
