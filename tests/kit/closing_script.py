@@ -6,7 +6,9 @@ Two episodes of the counter task or more are saved and another is running when t
 WAY is gone. The exit code is Kit's, of the fast shutdown that every Isaac Sim app has.
 """
 
+import contextlib
 import sys
+from collections.abc import Iterator
 
 from host.kit_host import RECORDER, KitHost
 from isaac_lerobot.recording import Configure, SessionState
@@ -46,14 +48,12 @@ def main(dataset: str, way: str) -> int:
     print(f"saved {status.counts.saved} running {status.episode_frames}", flush=True)
     match way:
         case "stay, then keep":
-            kit.place("LeRobot Recorder is recording", 20, 400, 470, 210)
-            app.post_quit(3)
-            kit.update(5)
-            print("asked once:", kit.window("LeRobot Recorder is recording").position_x == 20, flush=True)
-            operator.press("leave_stay")
+            with insisting(kit):
+                operator.press("leave_stay")
             operator.until(lambda status: status.state is SessionState.RECORDING)
             app.post_quit(3)
             operator.until_state(SessionState.PAUSED)
+            operator.until(lambda status: not status.counts.saving)
             print(f"saved {operator.status.counts.saved} running {operator.status.episode_frames}", flush=True)
             operator.press("leave_finish")
         case "discard, in a hurry":
@@ -61,6 +61,23 @@ def main(dataset: str, way: str) -> int:
             app.post_quit(3)
     kit.until(lambda: not kit.running, 60, "the end of the app")
     return kit.shutdown()
+
+
+@contextlib.contextmanager
+def insisting(kit: KitHost) -> Iterator[None]:
+    """Want the app closed with each of its updates, for as long as a question is asked."""
+    import carb.eventdispatcher
+    import omni.kit.app
+
+    def insist(_event: object) -> None:
+        if kit.has("recorder.question"):
+            omni.kit.app.get_app().post_quit(3)
+
+    subscription = carb.eventdispatcher.get_eventdispatcher().observe_event(
+        observer_name="somebody", event_name=omni.kit.app.GLOBAL_EVENT_POST_UPDATE, on_event=insist
+    )
+    yield
+    del subscription
 
 
 if __name__ == "__main__":

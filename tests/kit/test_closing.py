@@ -31,7 +31,6 @@ def test_the_dataset_is_complete_whichever_way_the_app_is_closed(tmp_path, way):
     assert lengths[:2] == [12, 5]
     saved, running = (int(number) for number in re.findall(r"saved (\d+) running (\d+)", done.stdout)[-1])
     if way == "stay, then keep":
-        assert "asked once: True" in done.stdout, "who wants to close again still has the same question to answer"
         assert (len(lengths), lengths[-1]) == (saved + 1, running)
     if way == "discard, in a hurry":
         assert len(lengths) == saved

@@ -140,6 +140,13 @@ def test_who_asks_whether_a_script_started_the_app_is_told_so_only_while_a_task_
     assert builtins.ISAAC_LAUNCHED_FROM_TERMINAL is True
 
 
+def test_isaac_labs_own_window_whose_reset_would_end_an_episode_is_not_opened(recorder):
+    import omni.ui as ui
+
+    assert env().sim.has_gui
+    assert "IsaacLab" not in [window.title for window in ui.Workspace.get_windows()]
+
+
 # ---- physics ------------------------------------------------------------------------------------------------------
 
 
