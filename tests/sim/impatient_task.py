@@ -11,7 +11,6 @@ import numpy as np
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.app.demo_task.operator import PickCubeOperator
 from isaac_lerobot.sim.drive.devices import TeleopEvent
-from isaac_lerobot.sim.env.success import SUCCESS
 
 TASK_ID = "Impatient-Pick-Cube-v0"
 
@@ -38,7 +37,7 @@ class ImpatientOperator(PickCubeOperator):
             self._has_reset = True
             return [TeleopEvent.RESET]
         # While recording, the success term is the patient one, which counts for how many steps it has held.
-        steps = getattr(self._terminations.get_term_cfg(SUCCESS).func, "steps", np.zeros(1))
+        steps = getattr(self._terminations.get_term_cfg("success").func, "steps", np.zeros(1))
         return [TeleopEvent.RESET] if steps[0] > 0 else []
 
 

@@ -13,13 +13,15 @@ from isaaclab_newton.renderers import NewtonWarpRendererCfg
 import isaac_lerobot
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO_TASK
 from isaac_lerobot.dataset import DatasetReader
+from isaac_lerobot.episode_data.states import SceneStates
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.selection import default_keys
+from isaac_lerobot.sim.drive.replay import Replay
 from isaac_lerobot.sim.env.offer import inspect_env
 from isaac_lerobot.sim.manager.cfg import LeRobotRecorderManagerCfg
 from sim import counter_task
+from sim.blind import WITHOUT_PICTURES
 from sim.counter_task import TASK_ID, CounterSource
-from sim.isaac_episodes import success_term
 
 
 def pair(env):
@@ -194,12 +196,46 @@ def test_the_demo_tasks_terms_say_what_they_are_about(make_env):
 
 
 @pytest.mark.parametrize(("asked", "judged"), [(None, "task_success"), ("placed", "placed")])
-def test_a_success_term_of_another_name_judges_the_scripts_episodes(make_env, tmp_path, asked, judged):
+def test_a_success_term_of_another_name_judges_the_scripts_episodes_and_their_replay(make_env, tmp_path, asked, judged):
     never = TerminationTermCfg(func=lambda env: torch.zeros(env.num_envs, dtype=torch.bool))
-    terms = {"terminations.task_success": never, "terminations.placed": never, f"terminations.{judged}": success_term()}
+    seventh = TerminationTermCfg(func=lambda env: env.episode_length_buf == 7)
+    terms = {"terminations.task_success": never, "terminations.placed": never, f"terminations.{judged}": seventh}
     env = make_env(TASK_ID, **terms)
     dataset = record(env, tmp_path / "judged", steps=9, state_keys=["policy/step"], success_term=asked)
     assert [(episode.length, episode.success) for episode in dataset] == [(7, True), (2, None)]
+    assert dataset.attributes["attributes"]["success_term"] == judged
+    replay = Replay(env, dataset, success_term=asked)
+    played = [replay.play_actions(index, compare=False, on_frame=lambda count: None) for index in (0, 1)]
+    replay.close()
+    assert [report.replayed_success for report in played] == [True, False]
+
+
+def test_joint_positions_less_their_defaults_are_said_to_be_so(make_env, tmp_path):
+    """To those who choose and, with the defaults, to those who read the dataset: what is added gives the real ones."""
+    recorders = LeRobotRecorderManagerCfg(dataset_export_dir_path=str(tmp_path), export_in_close=True)
+    recorders.state_observation_keys = ["policy/joint_pos"]
+    relative = {"observations.policy.joint_pos": ObservationTermCfg(func=mdp.joint_pos_rel)}
+    env = make_env(DEMO_TASK, recorders=recorders, **WITHOUT_PICTURES, **relative)
+    attachment = isaac_lerobot.attach(env, {"dataset": tmp_path / "attached", "state_keys": ["policy/joint_pos"]})
+    env.reset()
+    labels = {term.key: term.label for term in inspect_env(env, DEMO_TASK).terms}
+    assert labels["policy/joint_pos"] == "policy/joint_pos (relative to default)"
+    assert labels["policy/gripper"] == "policy/gripper"
+    joints = env.scene["robot"].joint_names
+    for _ in range(4):
+        env.step(torch.full((1, env.action_manager.total_action_dim), 0.3))
+    attachment.detach()
+    env.close()
+    for name in ("attached", "dataset.lerobot"):
+        dataset = DatasetReader(tmp_path / name)
+        said = dataset.attributes["attributes"]["terms"]["policy/joint_pos"]
+        assert (said["function"], said["entity"], list(said["relative_to"])) == ("joint_pos_rel", "robot", joints)
+        episode = dataset.episode(0)
+        absolute = episode["observation.state"] + np.array(list(said["relative_to"].values()), np.float32)
+        before = SceneStates.of(episode.sidecar())
+        real = [before.initial["articulation/robot/joint_position"], *before.after["articulation/robot/joint_position"]]
+        np.testing.assert_allclose(absolute, np.stack(real[:-1]), atol=1e-6)
+        assert np.abs(list(said["relative_to"].values())).max() > 0.1  # else it would be no difference
 
 
 def test_where_nobody_chose_a_robots_joints_are_the_state_and_the_last_action_is_left_out(make_env, tmp_path):

@@ -7,6 +7,7 @@ import argparse
 import gymnasium
 import pytest
 
+from isaac_lerobot.app import loop
 from isaac_lerobot.app.demo_task import TASK_ID as DEMO
 from isaac_lerobot.app.record import choose_device, record
 from isaac_lerobot.errors import IsaacLeRobotError
@@ -57,6 +58,27 @@ def refusal(tmp_path, monkeypatch):
 )
 def test_a_mistake_is_told_at_once(refusal, changes, message):
     assert message in refusal(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({}, "With --success manual every"),
+        ({"export": "succeeded"}, "With --success manual --export all every"),
+        ({"export": "succeeded", "success": "manual"}, "With --export all every"),
+    ],
+)
+def test_a_recording_that_would_never_end_is_warned_of(monkeypatch, capsys, tmp_path, changes, remedy):
+    monkeypatch.setattr(loop, "run", lambda *_: 0)  # no environment is built
+    values = {"task": DEMO, "teleop_device": "zero", "dataset": tmp_path, "state_keys": ["policy/joint_pos"]}
+    record(RecordingConfig.from_mapping({**values, "num_demos": 1, **changes}), argparse.Namespace())
+    assert remedy in capsys.readouterr().err
+
+
+def test_keys_of_relative_values_say_so_where_they_are_listed(refusal):
+    said = refusal(task=STACK, state_keys=[], overrides=["physics=newton_mjwarp"])
+    assert "policy/joint_pos (relative to default)" in said
+    assert "policy/eef_pos," in said
 
 
 def test_a_task_that_needs_isaac_sim_says_so_and_what_it_could_do_without(refusal):

@@ -33,6 +33,11 @@ class BothRecordersCfg(ActionStateRecorderManagerCfg, LeRobotRecorderManagerCfg)
     record_initial_state = None  # the streaming term's
 
 
+def is_late(env):
+    """One truth per environment, as Isaac Lab's subtask terms are. Shape (N,)."""
+    return env.episode_length_buf > 2
+
+
 def streaming(path, **values):
     cfg = LeRobotRecorderManagerCfg(dataset_export_dir_path=str(path))
     for name, value in values.items():
@@ -47,7 +52,8 @@ def names_of(path):
 @pytest.mark.parametrize("num_envs", [1, 4])
 def test_streams_what_the_hdf5_handler_keeps(make_env, tmp_path, num_envs):
     recorders = BothRecordersCfg(dataset_export_dir_path=str(tmp_path))
-    env = make_env(TASK_ID, num_envs=num_envs, recorders=recorders, **{"terminations.success": success_term()})
+    changes = {"terminations.success": success_term(), "observations.policy.is_late": ObservationTermCfg(func=is_late)}
+    env = make_env(TASK_ID, num_envs=num_envs, recorders=recorders, **changes)
     play(env)
     env.close()
     theirs = load_all(HDF5DatasetFileHandler(), tmp_path / "dataset.hdf5")

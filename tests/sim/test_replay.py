@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,17 @@ def test_the_command(recorded, tmp_path):
 
 
 def test_what_a_user_reads(recorded, tmp_path):
-    usual = {"root": recorded, "episode": None, "task": None, "task_packages": [], "overrides": []}
+    usual = {
+        "root": recorded,
+        "episode": None,
+        "task": None,
+        "task_packages": [],
+        "overrides": [],
+        "success_term": None,
+    }
+    other = Path(shutil.copytree(recorded, tmp_path / "other"))
+    sidecar = other / "meta" / "isaac_lerobot.json"
+    sidecar.write_text(sidecar.read_text().replace('"success_term": "success"', '"success_term": "lifted"'))
 
     def answer(name: str, value: Any) -> str:
         with pytest.raises(IsaacLeRobotError) as caught:
@@ -132,4 +143,6 @@ def test_what_a_user_reads(recorded, tmp_path):
 
     assert "has the episodes 0 to 1, not 7" in answer("episode", [7])
     assert f"Did you mean '{TASK_ID}'" in answer("task", "Isaac-LeRobot-Pick-Cub-v0")
+    assert "Did you mean 'success'" in answer("success_term", "sucess")
+    assert "has no termination term 'lifted'" in answer("root", other)
     assert "holds no LeRobot dataset" in answer("root", tmp_path)

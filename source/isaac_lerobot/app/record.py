@@ -70,7 +70,7 @@ def record(
     require_isaac_lab()
     from isaac_lerobot.app import loop
     from isaac_lerobot.sim.drive.driver import Driver
-    from isaac_lerobot.sim.env.preview import check_choice, term_keys
+    from isaac_lerobot.sim.env.preview import check_choice, term_labels
     from isaac_lerobot.sim.env.tasks import load_env_cfg
 
     with contextlib.redirect_stdout(io.StringIO()):  # Isaac Lab says what it parses; it will be parsed once more
@@ -79,7 +79,7 @@ def record(
     if keys is None and not config.state_keys and not config.observation_keys:
         raise ConfigError(
             "Give --state_keys or --observation_keys: what to record besides actions and pictures. "
-            f"{config.task} has: {', '.join(term_keys(env_cfg)) or 'nothing'}."
+            f"{config.task} has: {', '.join(term_labels(env_cfg)) or 'nothing'}."
         )
     if keys is None or config.state_keys or config.observation_keys:
         check_choice(config, env_cfg)
@@ -146,12 +146,18 @@ def _require_options(config: RecordingConfig) -> None:
 def _warn_of_endless(config: RecordingConfig, env_cfg: Any) -> None:
     from isaac_lerobot.sim.env.preview import termination_terms
 
+    if config.teleop_device not in ("zero", "random") or not (config.num_demos or config.until):
+        return
     success_term = find_success_term(config.task, termination_terms(env_cfg), config.success_term)
-    judged = config.success is SuccessMode.TERM and success_term is not None
-    if judged and (config.num_demos or config.until) and config.teleop_device in ("zero", "random"):
+    remedies = []
+    if config.success is SuccessMode.TERM and success_term is not None:
+        remedies.append("--success manual")
+    if config.export is ExportRule.SUCCEEDED:
+        remedies.append("--export all")
+    if remedies:
         print(
             f"Warning: only successes count as demos here, and '{config.teleop_device}' hardly ever has one. With "
-            "--success manual every episode counts.",
+            f"{' '.join(remedies)} every episode counts.",
             file=sys.stderr,
         )
 

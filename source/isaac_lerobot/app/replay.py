@@ -33,6 +33,12 @@ def add_replay_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episode", type=int, nargs="*", metavar="N", help="Episodes to play. Unset: all.")
     parser.add_argument("--task", metavar="ID", help="Task to play in. Unset: the one the dataset names.")
     parser.add_argument("--task_packages", nargs="*", default=[], metavar="NAME", help="Modules that register tasks.")
+    parser.add_argument(
+        "--success_term",
+        metavar="NAME",
+        help="The task's termination term that means success. Unset: the one the dataset was recorded with, else "
+        "'success', else one whose name ends so.",
+    )
     parser.add_argument("--states", action="store_true", help="Set the recorded states instead of applying actions.")
     parser.add_argument("--validate", action="store_true", help="Compare states after each step with the recorded.")
     parser.add_argument(
@@ -71,7 +77,7 @@ def run_replay(args: argparse.Namespace) -> int:
     env_cfg.recorders = {}
     arguments = launcher_arguments(args, config, env_cfg)
     check_runtime(env_cfg, config.task, arguments)
-    return run_launched(env_cfg, arguments, lambda: _play_all(args, dataset, episodes, config.task, env_cfg))
+    return run_launched(env_cfg, arguments, lambda: _play_all(args, dataset, episodes, config, env_cfg))
 
 
 def matches(report: ReplayReport, tolerance: float) -> bool:
@@ -123,6 +129,7 @@ def _config(args: argparse.Namespace, dataset: DatasetReader) -> RecordingConfig
             "task": str(task),
             "task_packages": args.task_packages,
             "overrides": args.overrides or facts.get("overrides", ()),
+            "success_term": args.success_term or (facts.get("success_term") if task == facts.get("env_name") else None),
             "device": getattr(args, "device", None),
         },
         origin="command line",
@@ -130,12 +137,13 @@ def _config(args: argparse.Namespace, dataset: DatasetReader) -> RecordingConfig
 
 
 def _play_all(
-    args: argparse.Namespace, dataset: DatasetReader, episodes: Sequence[int], task: str, env_cfg: Any
+    args: argparse.Namespace, dataset: DatasetReader, episodes: Sequence[int], config: RecordingConfig, env_cfg: Any
 ) -> int:
     import gymnasium
 
     from isaac_lerobot.sim.drive.replay import Replay
 
+    task = config.task
     try:
         env: Any = gymnasium.make(task, cfg=env_cfg).unwrapped
     except Exception as error:  # a task is somebody else's code and may raise anything
@@ -144,7 +152,7 @@ def _play_all(
         if not hasattr(env, "termination_manager"):
             raise TaskError(f"{type(env).__name__} cannot be replayed into; manager-based RL tasks can.")
         env.reset()
-        replay = Replay(env, dataset, args.step_hz)
+        replay = Replay(env, dataset, args.step_hz, config.success_term)
         as_recorded = True
         for index in episodes:
             report = _play(replay, index, dataset.episode(index).length, args)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from isaac_lerobot.dataset import DatasetReader, RecordedEpisode
 from isaac_lerobot.episode_data.tensors import as_numpy, three_channels, to_torch
-from isaac_lerobot.errors import FeatureError
+from isaac_lerobot.errors import DatasetError, FeatureError
 from isaac_lerobot.recording import Selection, TermOffer
 from isaac_lerobot.recording.selection import ACTION, MAIN_GROUP, STATE, definition, state_definition
 
@@ -79,7 +79,7 @@ class EpisodeLayout:
         """Lay out what :func:`.select` has chosen, as if Isaac Lab's own recorder terms had collected it."""
 
         def part(term: TermOffer) -> Part:
-            return Part(path_of_key(term.key), term.shape, term.dtype)
+            return Part(path_of_key(term.key), () if term.is_scalar else term.shape, term.dtype)
 
         parts: dict[str, tuple[Part, ...]] = {}
         if selection.state:
@@ -94,10 +94,16 @@ class EpisodeLayout:
 
     @classmethod
     def of_dataset(cls, dataset: DatasetReader) -> EpisodeLayout:
-        """Return what is kept with a dataset; for one that says nothing of it, what its features' names tell."""
+        """Return what is kept with a dataset; for one that says nothing of it, what its features' names tell.
+
+        Raises:
+            DatasetError: What is kept does not fit the features.
+        """
         kept = dataset.attributes.get("attributes", {}).get(LAYOUT)
         if kept:
-            return cls.from_json(kept)
+            layout = cls.from_json(kept)
+            layout._need_features(dataset)
+            return layout
         parts: dict[str, tuple[Part, ...]] = {}
         for name, feature in dataset.features.items():
             if name in _BOOKKEEPING or feature.is_text:
@@ -116,12 +122,16 @@ class EpisodeLayout:
         return cls(parts)
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> EpisodeLayout:
-        """Read what :meth:`to_json` gave."""
-        return cls({
-            name: tuple(Part(path, tuple(shape), dtype) for path, shape, dtype in some)
-            for name, some in content.items()
-        })  # fmt: skip
+    def from_json(cls, content: Any) -> EpisodeLayout:
+        """Read what :meth:`to_json` gave.
+
+        Raises:
+            DatasetError: It is nothing of the kind.
+        """
+        try:
+            return cls({name: [_part(*one) for one in some] for name, some in content.items()})
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise DatasetError(f"What is kept under '{LAYOUT}' beside the dataset is no layout: {error}.") from None
 
     def to_json(self) -> dict[str, Any]:
         """Return the layout as plain lists, to be kept with the dataset."""
@@ -176,6 +186,18 @@ class EpisodeLayout:
                 start += size
         return values
 
+    def _need_features(self, dataset: DatasetReader) -> None:
+        for name, some in self.parts.items():
+            feature = dataset.features.get(name)
+            if feature is None or not some:
+                raise DatasetError(f"'{LAYOUT}' beside {dataset.root} names {name}, which is no feature of it.")
+            if feature.is_camera:
+                fits = [part.shape[:2] for part in some] == [feature.shape[:2]] and some[0].is_picture
+            else:
+                fits = sum(math.prod(part.shape) for part in some) == math.prod(feature.shape)
+            if not fits or min((0, *(extent for part in some for extent in part.shape))) < 0:
+                raise DatasetError(f"'{LAYOUT}' beside {dataset.root} does not fit the size of {name}.")
+
     def _feature(self, name: str) -> dict[str, Any]:
         terms = [part.term for part in self.parts[name]]
         return state_definition(terms) if name == STATE else definition(terms[0])
@@ -193,6 +215,10 @@ class EpisodeLayout:
                 return np.concatenate([array.astype(np.float32) for array in flat_arrays], axis=1)
             return flat_arrays[0]
         return arrays[0].reshape(len(arrays[0]), *(some[0].shape or (1,)))
+
+
+def _part(path: str, shape: Sequence[int], dtype: str) -> Part:
+    return Part(str(path), tuple(map(int, shape)), np.dtype(dtype).name)
 
 
 def path_of_key(key: str) -> str:

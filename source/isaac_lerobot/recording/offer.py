@@ -6,6 +6,7 @@ Plain data. The simulation floor fills it in, the panel shows it, :mod:`.selecti
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ _SUCCESS = "success"
 _SMALLEST_PICTURE = 16
 """Shortest side from which three-dimensional numbers are taken for a picture [px]."""
 _MOST_CHANNELS = 12
+_RELATIVE = re.compile(r"joint_(pos|vel)_rel$")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class TermOffer:
         names: A name per element where they are known (joint names, say), else None.
         function: Name of the function that computes it where that is known, e.g. ``"joint_pos_rel"``, else empty.
         entity: The asset or sensor of the scene that it is about where that is known, e.g. ``"robot"``, else empty.
+        is_scalar: Whether the environment has one number without an axis of its own, for all shape ``(num_envs,)``.
     """
 
     key: str
@@ -52,6 +55,7 @@ class TermOffer:
     names: tuple[str, ...] | None = None
     function: str = ""
     entity: str = ""
+    is_scalar: bool = False
 
     @property
     def group(self) -> str:
@@ -67,6 +71,16 @@ class TermOffer:
     def is_image(self) -> bool:
         """Whether this is a picture: uint8, height x width x 1 or 3 channels (4: the alpha is left out)."""
         return self.dtype == "uint8" and len(self.shape) == 3 and self.shape[2] in (1, 3, 4)
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether these are joint positions or velocities less their defaults, as Isaac Lab's ``joint_pos_rel`` is."""
+        return _RELATIVE.search(self.function) is not None
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: its key, and what the key does not say of its numbers."""
+        return f"{self.key} (relative to default)" if self.is_relative else self.key
 
     @property
     def obstacle(self) -> str:
@@ -197,5 +211,6 @@ def whole_fps(step_s: float) -> int | None:
 
     A LeRobot dataset's fps is an integer.
     """
-    fps = round(1.0 / step_s) if step_s > 0 else 0
+    rate = 1.0 / step_s if step_s > 0 else 0.0
+    fps = round(rate) if math.isfinite(rate) else 0
     return fps if fps >= 1 and math.isclose(fps * step_s, 1.0, rel_tol=1e-6) else None

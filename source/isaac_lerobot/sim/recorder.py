@@ -15,7 +15,7 @@ import numpy as np
 from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, Snapshot, TaskOffer
 from isaac_lerobot.sim.env.environment import Environment
-from isaac_lerobot.sim.env.facts import environment_facts
+from isaac_lerobot.sim.env.facts import TERMS, environment_facts, term_facts
 from isaac_lerobot.sim.env.frames import FrameReader, scene_state
 from isaac_lerobot.sim.env.steps import StepReader
 from isaac_lerobot.sim.env.success import Judge, PatientJudge
@@ -58,8 +58,12 @@ class Recorder:
         # A new one: nothing of a recording that broke off in the middle of a step belongs into this one.
         self._steps = StepReader(self.env, self.reader, selection, self._session.record, self._session.warn)
         self._judge.start(config)
-        facts = environment_facts(self.env, self.offer.task)
-        return {**facts, LAYOUT: EpisodeLayout.of_selection(selection).to_json()}
+        return {
+            **environment_facts(self.env, self.offer.task),
+            "success_term": self.offer.success_term,
+            TERMS: term_facts(self.env, selection),
+            LAYOUT: EpisodeLayout.of_selection(selection).to_json(),
+        }
 
     def snapshot(self, env_ids: Sequence[int]) -> Snapshot:
         """Return the scene's state in these environments, and the seed; see :meth:`.recording.Host.snapshot`."""

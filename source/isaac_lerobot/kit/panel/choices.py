@@ -8,7 +8,7 @@ from typing import Any
 import omni.ui as ui
 
 from isaac_lerobot.kit.panel import style
-from isaac_lerobot.kit.panel.view import View
+from isaac_lerobot.kit.panel.view import TermRow, View
 from isaac_lerobot.kit.panel.widgets import Check, Text, section
 from isaac_lerobot.recording import Command, Configure
 
@@ -39,7 +39,7 @@ class Choices:
         offered = (
             view.loaded,
             tuple((camera.name, camera.size) for camera in view.cameras),
-            tuple((term.key, term.size, term.can_be_state) for term in view.terms),
+            tuple((term.key, term.label, term.size, term.can_be_state) for term in view.terms),
         )
         if offered != self._offered:
             self._offered = offered
@@ -84,12 +84,13 @@ class Choices:
                 ui.Label("Observation", name="name", elided_text=True)
                 ui.Label("Size", name="name", width=_SIZE, alignment=ui.Alignment.RIGHT_CENTER)
             for term in view.terms:
-                self._term_row(term.key, term.size, term.can_be_state)
+                self._term_row(term)
 
-    def _term_row(self, key: str, size: str, can_be_state: bool) -> None:
+    def _term_row(self, term: TermRow) -> None:
+        key = term.key
         with ui.HStack(height=style.ROW - 2):
             with ui.HStack(width=_COLUMN):
-                if can_be_state:
+                if term.can_be_state:
                     check = Check(f"recorder.state_key.{key}", lambda: self._state_toggled(key))
                     ui.Spacer(width=5)
                     position = Text(f"recorder.state_position.{key}")
@@ -98,10 +99,10 @@ class Choices:
                     ui.Spacer()
             with ui.HStack(width=_OWN_COLUMN):
                 own = self._observations[key] = Check(f"recorder.observation_key.{key}", self._observations_changed)
-            _clickable(key, self._states[key][0] if can_be_state else own)
-            if can_be_state:
+            _clickable(term.label, self._states[key][0] if term.can_be_state else own)
+            if term.can_be_state:
                 self._raises[key] = _raise_button(key, lambda: self._raise(key))
-            ui.Label(size, name="faint", width=_SIZE, alignment=ui.Alignment.RIGHT_CENTER)
+            ui.Label(term.size, name="faint", width=_SIZE, alignment=ui.Alignment.RIGHT_CENTER)
 
     # ---- what a person does ------------------------------------------------------------------------------------
 

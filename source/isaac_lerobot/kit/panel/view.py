@@ -71,6 +71,7 @@ class TermRow:
 
     Attributes:
         key: ``group/term``.
+        label: What a person reads: the key, and what it does not say.
         size: Its dimension, ``"7"``, or the size of its picture.
         position: Its place in ``observation.state``, from 1; 0 where it is not part of it.
         can_be_state: Whether it is a vector.
@@ -78,6 +79,7 @@ class TermRow:
     """
 
     key: str
+    label: str
     size: str
     position: int
     can_be_state: bool
@@ -334,6 +336,7 @@ def _terms(status: Status) -> tuple[TermRow, ...]:
     return tuple(
         TermRow(
             key=term.key,
+            label=term.label,
             size=_size(term),
             position=state.index(term.key) + 1 if term.key in state else 0,
             can_be_state=not term.is_image,

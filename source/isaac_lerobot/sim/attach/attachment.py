@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from isaac_lerobot.errors import ConfigError, DatasetError
 from isaac_lerobot.recording import (
@@ -19,6 +19,7 @@ from isaac_lerobot.recording import (
     Start,
 )
 from isaac_lerobot.sim.attach.script_env import ScriptEnv
+from isaac_lerobot.sim.env.environment import Environment
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +27,16 @@ _STILL_STEPPED = 1.0
 """For how long after a step its script is taken to go on stepping [s]."""
 
 
+class WrappedEnvironment(Protocol):
+    """An environment in gymnasium's wrappers."""
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment itself."""
+
+
 def attach(
-    env: Any,
+    env: Environment | WrappedEnvironment,
     config: RecordingConfig | Mapping[str, Any] | None = None,
     *,
     session: Session | None = None,
@@ -78,7 +87,7 @@ class Attachment:
 
     def __init__(
         self,
-        env: Any,
+        env: Environment | WrappedEnvironment,
         session: Session,
         config: RecordingConfig | Mapping[str, Any] | None,
         *,
@@ -94,9 +103,8 @@ class Attachment:
         self._config = RecordingConfig.from_mapping(config) if isinstance(config, Mapping) else config
         self._looked_at = False
         self._stepped_at = float("-inf")
-        self._host: ScriptEnv | None = ScriptEnv(
-            getattr(env, "unwrapped", env), session, self.between_steps, self.closing
-        )
+        unwrapped: Any = getattr(env, "unwrapped", env)
+        self._host: ScriptEnv | None = ScriptEnv(unwrapped, session, self.between_steps, self.closing)
 
     @property
     def is_attached(self) -> bool:
@@ -108,7 +116,7 @@ class Attachment:
         """Whether the script steps the environment: it has just done so, or waits in a step while paused."""
         return self._host is not None and time.monotonic() - self._stepped_at < _STILL_STEPPED
 
-    def listens_to(self, env: Any) -> bool:
+    def listens_to(self, env: Environment) -> bool:
         """Whether this is the environment."""
         return self._host is not None and self._host.is_of(env)
 

@@ -12,6 +12,7 @@ from typing import Any
 from isaac_lerobot.errors import IsaacLeRobotError, TaskError
 from isaac_lerobot.recording import RecordingConfig, Selection, Session, SessionState, Snapshot, TaskOffer
 from isaac_lerobot.sim.attach.attachment import Attachment
+from isaac_lerobot.sim.env.environment import Environment
 from isaac_lerobot.sim.env.tasks import list_tasks
 
 logger = logging.getLogger(__name__)
@@ -103,10 +104,10 @@ class AttachWatch:
             if place is _MANAGED:
                 self._find_existing()
 
-    def _on_manager(self, manager: Any, cfg: Any, env: Any) -> None:
+    def _on_manager(self, manager: Any, cfg: Any, env: Environment) -> None:
         self._on_env(env)
 
-    def _on_env(self, env: Any, *_: Any, **__: Any) -> None:
+    def _on_env(self, env: Environment, *_: Any, **__: Any) -> None:
         if self.attachment is not None and self.attachment.is_attached:
             # The script may give its environment another recorder manager; the attachment notices by itself.
             if not self.attachment.listens_to(env):

@@ -13,10 +13,11 @@ from isaac_lerobot.dataset import DatasetReader, RecordedEpisode
 from isaac_lerobot.episode_data.states import Array, SceneStates
 from isaac_lerobot.episode_data.tensors import nested
 from isaac_lerobot.errors import DatasetError
+from isaac_lerobot.recording.offer import find_success_term
 from isaac_lerobot.sim.drive.pace import Pace
 from isaac_lerobot.sim.env.environment import ManagerBasedRLEnvironment
 from isaac_lerobot.sim.env.frames import scene_state
-from isaac_lerobot.sim.env.success import SUCCESS, PatientSuccessTerm
+from isaac_lerobot.sim.env.success import PatientSuccessTerm
 
 _QUATERNION = slice(3, 7)
 
@@ -62,15 +63,25 @@ class Replay:
         env: The unwrapped manager-based environment; episodes are played in its first one.
         dataset: The dataset.
         step_hz: Wall-clock steps per second [1/s]; 0: as fast as possible.
+        success_term: The termination term that means success, see :func:`.find_success_term`.
+
+    Raises:
+        TaskError: The task has no such success term.
     """
 
-    def __init__(self, env: ManagerBasedRLEnvironment, dataset: DatasetReader, step_hz: float = 0.0) -> None:
+    def __init__(
+        self,
+        env: ManagerBasedRLEnvironment,
+        dataset: DatasetReader,
+        step_hz: float = 0.0,
+        success_term: str | None = None,
+    ) -> None:
         self._env = env
         self._dataset = dataset
         self._pace = Pace(step_hz)
-        self._functions = _disarm(env)
-        has_success_term = SUCCESS in env.termination_manager.active_terms
-        self._success_term = PatientSuccessTerm(env) if has_success_term else None
+        judge = find_success_term("the task", env.termination_manager.active_terms, success_term)
+        self._functions = _disarm(env, judge)
+        self._success_term = PatientSuccessTerm(env, judge) if judge is not None else None
 
     def close(self) -> None:
         """Leave the environment as it was found."""
@@ -226,12 +237,12 @@ def _difference(name: str, recorded: Array, replayed: Array) -> Array:
     return difference
 
 
-def _disarm(env: ManagerBasedRLEnvironment) -> dict[str, Any]:
-    """Make all termination terms but success inert; return their functions by name."""
+def _disarm(env: ManagerBasedRLEnvironment, judge: str | None) -> dict[str, Any]:
+    """Make all termination terms but the one that judges inert; return their functions by name."""
     manager = env.termination_manager
     functions = {}
     for name in manager.active_terms:
-        if name != SUCCESS:
+        if name != judge:
             cfg = manager.get_term_cfg(name)
             functions[name], cfg.func = cfg.func, _NeverEnds(env.num_envs, env.device)
     return functions

@@ -96,6 +96,12 @@ def colour_output(sensor: Any) -> Any | None:
     return None
 
 
+def function_name(cfg: Any) -> str:
+    """Return the name of a term's function; the class's, where an instance computes it."""
+    name = getattr(cfg.func, "__name__", None)
+    return str(name or type(cfg.func).__name__)
+
+
 def main_robot(env: Environment) -> str | None:
     """Return the robot's name: what the task calls it, else the asset of the scene's robot."""
     named = getattr(env.cfg, "robot_type", None)
@@ -160,8 +166,9 @@ def _terms(env: ManagerBasedEnvironment, observations: Mapping[str, Any]) -> Ite
                 tuple(shape) or (1,),
                 _dtype(values),
                 names=names if len(names) == math.prod(shape) else None,
-                function=_function(cfg),
+                function=function_name(cfg),
                 entity=_entity(cfg),
+                is_scalar=not shape,
             )
 
 
@@ -170,17 +177,12 @@ def _terms_of_groups(observations: Mapping[str, Any]) -> Iterable[TermOffer]:
         terms = values if isinstance(values, Mapping) else {_WHOLE: values}
         for term, value in terms.items():
             tensor = to_torch(value)
-            yield TermOffer(f"{group}/{term}", tuple(tensor.shape[1:]) or (1,), _dtype(tensor))
+            shape = tuple(tensor.shape[1:])
+            yield TermOffer(f"{group}/{term}", shape or (1,), _dtype(tensor), is_scalar=not shape)
 
 
 def _dtype(tensor: Any) -> str:
     return str(tensor.dtype).removeprefix("torch.")
-
-
-def _function(cfg: Any) -> str:
-    """Return the name of a term's function; the class's, where an instance computes it."""
-    name = getattr(cfg.func, "__name__", None)
-    return str(name or type(cfg.func).__name__)
 
 
 def _entity(cfg: Any) -> str:
@@ -206,7 +208,7 @@ def _joint_names(env: ManagerBasedEnvironment, cfg: Any) -> tuple[str, ...] | No
     about joints is told by its function's name. (Its IO descriptors would know better; they are deprecated and gone
     in Isaac Lab 3.2.)
     """
-    if "joint" not in _function(cfg):
+    if "joint" not in function_name(cfg):
         return None
     asset_cfg, patterns = _parameter(cfg, "asset_cfg"), cfg.params.get("joint_names")
     articulation = env.scene.articulations.get(getattr(asset_cfg, "name", "robot"))

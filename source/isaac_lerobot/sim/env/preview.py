@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from isaac_lerobot.recording import RecordingConfig
+from isaac_lerobot.recording import RecordingConfig, TermOffer
 from isaac_lerobot.recording.selection import Keys, check_names
-from isaac_lerobot.sim.env.offer import COLOUR_OUTPUTS, frames_per_second
+from isaac_lerobot.sim.env.offer import COLOUR_OUTPUTS, frames_per_second, function_name
 
 
 def check_choice(config: RecordingConfig, env_cfg: Any) -> None:
@@ -27,11 +27,12 @@ def check_choice(config: RecordingConfig, env_cfg: Any) -> None:
 
 def term_keys(env_cfg: Any) -> Iterator[str]:
     """Yield the ``group/term`` of each observation term that a configuration holds."""
-    from isaaclab.managers import ObservationGroupCfg, ObservationTermCfg
+    return (term.key for term in _terms(env_cfg))
 
-    for group, group_cfg in _members(env_cfg.observations, ObservationGroupCfg):
-        for term, _ in _members(group_cfg, ObservationTermCfg):
-            yield f"{group}/{term}"
+
+def term_labels(env_cfg: Any) -> Iterator[str]:
+    """Yield what a person calls each observation term that a configuration holds, see :attr:`.TermOffer.label`."""
+    return (term.label for term in _terms(env_cfg))
 
 
 def camera_names(env_cfg: Any) -> Iterator[str]:
@@ -49,6 +50,15 @@ def termination_terms(env_cfg: Any) -> Iterator[str]:
 
     for name, _ in _members(env_cfg.terminations, TerminationTermCfg):
         yield name
+
+
+def _terms(env_cfg: Any) -> Iterator[TermOffer]:
+    """Yield the observation terms, their shapes unknown."""
+    from isaaclab.managers import ObservationGroupCfg, ObservationTermCfg
+
+    for group, group_cfg in _members(env_cfg.observations, ObservationGroupCfg):
+        for term, term_cfg in _members(group_cfg, ObservationTermCfg):
+            yield TermOffer(f"{group}/{term}", (), function=function_name(term_cfg))
 
 
 def _members(cfg: Any, kind: type) -> Iterator[tuple[str, Any]]:

@@ -16,9 +16,6 @@ from isaac_lerobot.episode_data.tensors import to_torch
 from isaac_lerobot.recording import Outcome, RecordingConfig, Session
 from isaac_lerobot.sim.env.environment import Environment, ManagerBasedRLEnvironment, Tensor, TerminationManager
 
-SUCCESS = "success"
-"""What Isaac Lab's tasks call their success term."""
-
 
 class PatientSuccessTerm:
     """Takes the place of the function of a termination term, and ends an episode after it has held for some steps.
@@ -32,7 +29,7 @@ class PatientSuccessTerm:
         steps: Steps in a row for which it has held, int64 tensor of shape ``(num_envs,)`` on the simulation's device.
     """
 
-    def __init__(self, env: ManagerBasedRLEnvironment, name: str = SUCCESS) -> None:
+    def __init__(self, env: ManagerBasedRLEnvironment, name: str) -> None:
         import torch
 
         self.patience: int | None = None

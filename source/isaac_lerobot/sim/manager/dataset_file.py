@@ -15,7 +15,7 @@ from isaac_lerobot.episode_data.layout import LAYOUT, EpisodeLayout
 from isaac_lerobot.episode_data.names import NAME, episode_names
 from isaac_lerobot.errors import DatasetError
 from isaac_lerobot.recording.opening import DatasetSchema, open_dataset
-from isaac_lerobot.sim.env.facts import package_versions
+from isaac_lerobot.sim.env.facts import TERMS, package_versions
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Contents:
         layout: Where the features come from in ``EpisodeData``.
         overwrite: Whether it replaces a dataset that was there before.
         env_args: Facts about the environment that are not known otherwise (JSON), its name among them.
+        terms: Facts about the observation terms, see :func:`.term_facts`.
     """
 
     schema: DatasetSchema
     layout: EpisodeLayout
     overwrite: bool = False
     env_args: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
 
 
 class DatasetFile:
@@ -133,7 +135,12 @@ class DatasetFile:
                 name: value for name, value in contents.env_args.items() if name != "env_name" or not is_named
             }
             overwrite = self._overwrite or contents.overwrite
-            attributes = {**self._env_attributes(), "versions": package_versions(), LAYOUT: contents.layout.to_json()}
+            attributes = {
+                **self._env_attributes(),
+                "versions": package_versions(),
+                TERMS: dict(contents.terms),
+                LAYOUT: contents.layout.to_json(),
+            }
             self._writer = open_dataset(self.root, schema, overwrite=overwrite, attributes=attributes)
             self._kept_env_args = dict(self.env_args)
         else:

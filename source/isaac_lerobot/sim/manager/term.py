@@ -19,6 +19,8 @@ from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording import Selection, TaskOffer
 from isaac_lerobot.recording.opening import DatasetSchema
 from isaac_lerobot.recording.selection import Keys, default_keys, select_keys
+from isaac_lerobot.sim.env.environment import ManagerBasedEnvironment
+from isaac_lerobot.sim.env.facts import term_facts
 from isaac_lerobot.sim.env.frames import FrameReader, scene_state, scene_tensors
 from isaac_lerobot.sim.env.hooks import listed
 from isaac_lerobot.sim.env.offer import inspect_env
@@ -42,7 +44,7 @@ class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
         ConfigError: Both key lists are set and empty.
     """
 
-    def __init__(self, cfg: LeRobotRecorderCfg, env: Any) -> None:
+    def __init__(self, cfg: LeRobotRecorderCfg, env: ManagerBasedEnvironment) -> None:
         super().__init__(cfg, env)
         check_keys(cfg.state_observation_keys, cfg.observation_keys_to_record)
         self._env_ids: NDArray[np.int64] = np.arange(env.num_envs)
@@ -97,7 +99,8 @@ class LeRobotRecorder(RecorderTerm):  # type: ignore[misc]
         selection = _select(cfg, offer)
         schema = DatasetSchema(offer.fps, selection.features, cfg.robot_type or offer.robot_type, cfg.codec)
         env_args = {**({"env_name": name} if name else {}), **env.recorder_manager.get_ep_meta()}
-        contents = Contents(schema, EpisodeLayout.of_selection(selection), cfg.overwrite, env_args)
+        layout, terms = EpisodeLayout.of_selection(selection), term_facts(env, selection)
+        contents = Contents(schema, layout, cfg.overwrite, env_args, terms)
         task = cfg.task_description or offer.description or offer.task
         handler = self._handler()
         episodes = StreamedEpisodes(
