@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +32,12 @@ FORMAT_VERSION = 1
 ACTIONS = "actions"
 
 _FLAGS = ("num_samples", "seed", "success")
+
+_MOST_PACKED = 2000
+"""How many times its stored size a dataset may have: gzip packs no more than 1 : 1032."""
+_DIGESTED_ROWS = 65536
+_SMALL = 16 * 2**20
+"""Size below which it does not matter how well a dataset is packed [bytes]."""
 
 
 def h5py_module() -> Any:
@@ -83,8 +91,8 @@ class Demo:
         self.length = entries[ACTIONS].shape[0] if ACTIONS in entries and entries[ACTIONS].shape else 0
         attributes = {key: _plain(value) for key, value in group.attrs.items()}
         success, seed = attributes.get("success"), attributes.get("seed")
-        self.success: bool | None = None if success is None else bool(success)
-        self.seed: int | None = None if seed is None else int(seed)
+        self.success: bool | None = bool(success) if isinstance(success, int | float) else None
+        self.seed: int | None = int(seed) if isinstance(seed, int) else None
         self.attributes = {key: value for key, value in attributes.items() if key not in _FLAGS}
         self.columns = {path: entry for path, entry in entries.items() if self._is_column(path, entry)}
         self.others = {path: entry for path, entry in entries.items() if path not in self.columns}
@@ -95,11 +103,11 @@ class Demo:
         Raises:
             DatasetError: That part of the file is damaged.
         """
-        try:
+        with _damage(f"{path} cannot be read from row {start} on"):
             dataset = self._group[path]
             values: Array = np.asarray(dataset[start:stop] if dataset.shape else dataset[()])
-        except (OSError, RuntimeError) as error:
-            raise DatasetError(f"{path} cannot be read from row {start} on: {error}") from error
+        # What follows knows the machine's own order of bytes only.
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
         if self._turn and path.rpartition("/")[2] == "root_pose" and values.shape[-1:] == (7,):
             values = values[..., [0, 1, 2, 4, 5, 6, 3]]
         return values
@@ -109,7 +117,9 @@ class Demo:
 
         Tells a demo from another one of the same name, also where the same actions were rendered anew.
         """
-        found = hashlib.sha256(np.ascontiguousarray(self.read(ACTIONS)).tobytes())
+        found = hashlib.sha256()
+        for start in range(0, self.length, _DIGESTED_ROWS):
+            found.update(np.ascontiguousarray(self.read(ACTIONS, start, start + _DIGESTED_ROWS)).tobytes())
         for path, entry in sorted(self.columns.items()):
             found.update(f"{path} {entry.shape} {entry.dtype}".encode())
             for row in (0, entry.shape[0] - 1):
@@ -148,14 +158,33 @@ class DemoFile:
             self._file = h5py.File(path, "r")
         except OSError as error:
             raise DatasetError(f"{path} cannot be read as an HDF5 file: {error}.") from None
-        if "data" not in self._file:
+        try:
+            with _damage(f"{path} cannot be read"):
+                self._look(h5py)
+        except DatasetError:
             self.close()
-            raise DatasetError(f"{path} holds no demonstrations: it has no group 'data'.")
-        self._data = self._file["data"]
-        self.format_version = int(self._file.attrs.get("format_version", 0))
+            raise
+
+    def _look(self, h5py: Any) -> None:
+        self._data = self._file.get("data")
+        if not isinstance(self._data, h5py.Group):
+            raise DatasetError(f"{self.path} holds no demonstrations: it has no group 'data'.")
+        version = _plain(self._file.attrs.get("format_version", 0))
+        if not isinstance(version, int):
+            raise DatasetError(f"{self.path} has no number as its format_version: {version!r}.")
+        self.format_version = version
         self.env_args = _json(self._data.attrs.get("env_args"))
-        groups = [name for name, item in self._data.items() if isinstance(item, h5py.Group)]
-        self.names: list[str] = sorted(groups, key=_natural)
+        self.names: list[str] = sorted((name for name in self._data if self._may_be_demo(name)), key=_natural)
+
+    def _may_be_demo(self, name: str) -> bool:
+        """Whether it is a group, or cannot be told; :meth:`demo` says why not."""
+        h5py = h5py_module()
+        if isinstance(self._data.get(name, getlink=True), h5py.ExternalLink):
+            return True
+        try:
+            return isinstance(self._data[name], h5py.Group)
+        except Exception:  # noqa: BLE001 - see _damage
+            return True
 
     def demo(self, name: str) -> Demo:
         """Return one demo.
@@ -163,10 +192,11 @@ class DemoFile:
         Raises:
             DatasetError: A part of the file is damaged.
         """
-        try:
+        with _damage(f"{name} cannot be read"):
+            h5py = h5py_module()
+            if isinstance(self._data.get(name, getlink=True), h5py.ExternalLink):
+                raise DatasetError(f"{name} is in another file. Convert that one.")
             return Demo(self._data[name], name, turn_quaternions=self.format_version < FORMAT_VERSION)
-        except (OSError, KeyError, RuntimeError) as error:
-            raise DatasetError(f"{name} cannot be read: {error}") from error
 
     def close(self) -> None:
         """Close the file. May be called twice."""
@@ -192,6 +222,7 @@ def _entries(group: Any) -> tuple[dict[str, Entry], list[str]]:
         if item.dtype.kind not in "biuf":
             texts.append(path)
             return
+        _need_own_values(path, item)
         rows = item.chunks[0] if item.chunks else 1
         entries[path] = Entry(tuple(item.shape), item.dtype.name, rows)
 
@@ -199,10 +230,38 @@ def _entries(group: Any) -> tuple[dict[str, Entry], list[str]]:
     return entries, texts
 
 
+def _need_own_values(path: str, dataset: Any) -> None:
+    """Make sure that the values are in the file, and no more of them than it can hold.
+
+    Raises:
+        DatasetError: They are not.
+    """
+    if dataset.external or dataset.is_virtual:
+        raise DatasetError(f"the values of {path} are in another file")
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > max(_SMALL, _MOST_PACKED * stored):
+        raise DatasetError(f"{path} says that it has {dataset.nbytes} bytes, and {stored} are stored")
+
+
+@contextmanager
+def _damage(what: str) -> Iterator[None]:
+    """Say what is damaged, whatever h5py raises: of a file's content anything may be wrong.
+
+    Raises:
+        DatasetError: Something is.
+    """
+    try:
+        yield
+    except DatasetError:
+        raise
+    except Exception as error:
+        raise DatasetError(f"{what}: {error}") from error
+
+
 def _json(text: Any) -> dict[str, Any]:
     try:
         values = json.loads(text) if text is not None else {}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -46,7 +46,7 @@ def convert_back(
 
     Raises:
         ConfigError: h5py is not installed.
-        DatasetError: The file is there already, or cannot be written.
+        DatasetError: The file is there already, or cannot be written; the dataset is damaged.
     """
     h5py = h5py_module()
     if path.exists() and not overwrite:
@@ -72,6 +72,8 @@ def convert_back(
         partial.replace(path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be written: {error}.") from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:  # names and values that HDF5 does not take
+        raise DatasetError(f"What is kept beside {dataset.root} cannot be kept in {path.name}: {error}.") from error
     finally:
         partial.unlink(missing_ok=True)
     return written
@@ -82,12 +84,14 @@ def _env_args(dataset: DatasetReader) -> dict[str, Any]:
     # Without these a file does not say how fast it is.
     rate = {"sim_args": {"dt": 1.0 / dataset.fps, "decimation": 1}}
     name = {"env_name": attributes.get("env_name", ""), "type": _ENVIRONMENT_TYPE}
-    return {**rate, **name, **attributes.get("env_args", {})}
+    kept = attributes.get("env_args")
+    return {**rate, **name, **(kept if isinstance(kept, dict) else {})}
 
 
 def _write_demo(group: Any, episode: RecordedEpisode, layout: EpisodeLayout, cameras: Collection[str]) -> None:
     sidecar = episode.sidecar()
-    for key, value in sidecar.attributes.get("hdf5", {}).items():
+    kept = sidecar.attributes.get("hdf5")
+    for key, value in kept.items() if isinstance(kept, dict) else ():
         group.attrs[key] = value
     group.attrs["num_samples"] = episode.length
     if sidecar.attributes.get("seed") is not None:
