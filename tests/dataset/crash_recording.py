@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -129,7 +130,7 @@ def _record(request: dict, log: Path) -> None:
     try:
         durable.observers.append(observe)
         if not request["atomic"]:
-            durable._exchange_atomically = lambda first, second: False
+            ctypes.CDLL = lambda *_, **__: object()  # a C library without renameat2
         root = request["root"]
         options = {"join_every": request["join_every"], "on_committed": on_committed}
         if request["overwrite"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,9 +12,16 @@ from isaac_lerobot.recording import CameraOffer, RecordingConfig, Selection, Ses
 
 
 class PaperHost:
-    """Implements the session's host protocol; :meth:`tick` hands steps of all environments to the session."""
+    """Implements the session's host protocol; :meth:`tick` hands steps of all environments to the session.
+
+    Attributes:
+        made: Those whose sessions are still to be closed.
+    """
+
+    made: ClassVar[list[PaperHost]] = []
 
     def __init__(self, session: Session, num_envs: int = 1, has_success_term: bool = False) -> None:
+        self.made.append(self)
         self.session = session
         self.counts = np.zeros(num_envs, dtype=np.float32)
         self.resets: list[list[int]] = []

@@ -13,6 +13,7 @@ from isaac_lerobot.app.options import recording_config
 from isaac_lerobot.app.record import Launch, add_record_options, record
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording import RecordingConfig, Session, Status, TaskOffer
+from isaac_lerobot.recording.opening import root_of_file
 from isaac_lerobot.recording.selection import default_keys
 
 if TYPE_CHECKING:
@@ -45,14 +46,15 @@ def run_record_demos(args: argparse.Namespace) -> int:
 
     config = recording_config(args, presets_folder(), DEFAULTS)
     named = config.dataset or DEFAULTS["dataset"]
-    config = config.changed({"dataset": dataset_path(named, ".lerobot")})
+    root = root_of_file(str(named))
+    config = config.changed({"dataset": root})
     if args.reset_sim_buffer_each_episode and config.num_envs > 1:
         raise ConfigError("The simulation is reset for all envs at once. Give --no-reset_sim_buffer_each_episode.")
     make_driver = _demo_driver if args.reset_sim_buffer_each_episode else None
     if args.lerobot_format:
         return record(config, args, chosen_keys, make_driver)
     check_installed(["h5py"], "Recording to HDF5")
-    file = dataset_path(named, ".hdf5")
+    file = root.with_suffix(".hdf5")
     if file.exists() and not config.overwrite:
         raise ConfigError(f"{file} exists already. Choose another --dataset_file, or give --overwrite to replace it.")
     return record(config, args, chosen_keys, make_driver, lambda status: _make_hdf5(status, file))
@@ -64,13 +66,6 @@ def chosen_keys(config: RecordingConfig, offer: TaskOffer) -> Mapping[str, Any]:
         return {}
     keys = default_keys(offer)
     return {"state_keys": keys.state, "observation_keys": keys.observations}
-
-
-def dataset_path(path: Path, suffix: str) -> Path:
-    """Return a path with a format's suffix: ``.hdf5`` becomes ``.lerobot`` and the other way round."""
-    path = path.expanduser()
-    is_named_by_format = path.suffix in (".hdf5", ".h5", ".lerobot")
-    return path.with_suffix(suffix) if is_named_by_format else path.with_name(path.name + suffix)
 
 
 def _demo_driver(session: Session, launch: Launch) -> Driver:
