@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dataset.recordings import FEATURES, check_read, files_of, frame, record
-from isaac_lerobot.dataset import DatasetReader, DatasetWriter, read_sidecar, recover_dataset
+from isaac_lerobot.dataset import DatasetReader, DatasetWriter, check_dataset, read_sidecar, recover_dataset
 from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.format.statistics import PictureStatistics
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, EncoderError
@@ -96,6 +96,37 @@ def test_a_joining_on_the_way_that_fails_at_any_step_costs_nothing(tmp_path, ler
         assert [episode.length for episode in DatasetReader(root)] == [2] * 5
         if bad % 5 == 0:
             check_read(lerobot.read(root), [(number, 2) for number in range(5)])
+
+
+@pytest.mark.parametrize("place", ["meta/stats.json", "meta/info.json", ".recording/join/journal.json"])
+def test_memory_that_runs_out_while_committing_or_joining_costs_one_episode_at_most(tmp_path, place):
+    root, left = tmp_path / "set", 1
+
+    def run_out(step: str, path: Path) -> None:
+        nonlocal left
+        if step in ("replace", "sync-folder") and path in (root / place, (root / place).parent) and files_of(root):
+            left -= 1
+            if left == 0:
+                raise MemoryError("no room")
+
+    saved = 0
+    with DatasetWriter.create(root, 30, FEATURES, join_every=2) as writer:
+        record_several(writer, 0, 1)
+        durable.observers.append(run_out)
+        try:
+            for episode in range(1, 4):
+                try:
+                    record_several(writer, episode, 1)
+                    saved += 1
+                except DatasetError as error:
+                    assert "no room" in str(error)  # noqa: PT017 - at the disk's choice
+        finally:
+            durable.observers.clear()
+    assert left < 1
+    assert saved == (3 if "join" in place else 2)
+    assert [episode.length for episode in DatasetReader(root)] == [2] * (saved + 1)
+    assert recover_dataset(root, dry_run=True) == []
+    assert check_dataset(root).ok
 
 
 class DiskThatFailsOnce:

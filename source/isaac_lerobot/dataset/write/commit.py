@@ -140,7 +140,7 @@ def commit_episode(root: Path, state: DatasetState, episode: FinishedEpisode) ->
     done: list[Path] = []
     try:
         _publish(root, moves, done)
-    except OSError as error:
+    except Exception as error:  # whatever it is, half an episode must not count
         _undo(root, state, episode.folder, moves, done)
         raise DatasetError(f"The episode could not be written to {root}: {error}.") from error
     # The episode is committed: what is left over here is swept up by the next open if not now.

@@ -515,7 +515,7 @@ class DatasetWriter:
             with self._attributes_change:
                 join.join_files(self.root, on_the_way=True)
             self._state = read_state(self.root)
-        except (OSError, DatasetError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the episodes after it go on
             _log.warning("The files of %s could not be joined now; closing will try again: %s", self.root, error)
             self._joining_failed = True
             self._end_joining(error)
@@ -526,7 +526,7 @@ class DatasetWriter:
             if join.is_interrupted(self.root):
                 join.finish(self.root)
             self._state = read_state(self.root)
-        except (OSError, DatasetError):
+        except Exception:  # noqa: BLE001 - likewise
             self._broken = DatasetError(f"Its files could not be joined: {cause}. Every saved episode is in it.")
 
     def _commit(self, episode: Episode) -> DatasetState:
