@@ -52,10 +52,11 @@ class MemoryWatch:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.05):
-            self.peak = max(self.peak, sum(_anonymous(pid) for pid in _family(os.getpid())))
+            self.peak = max(self.peak, sum(_anonymous(pid) for pid in family(os.getpid())))
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
+    """Return the ids of a process and of all its descendants."""
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

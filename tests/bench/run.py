@@ -34,9 +34,13 @@ OURS, AV1 = "ours", "ours:av1"
 LR_DEFAULT, LR_THREADS, LR_STREAM, LR_H264 = (
     f"lerobot:{kind}" for kind in ("default", "threads", "stream", "stream-h264")
 )
+STREAM_ROUNDS = 3
 BUSY_ROUNDS = {"memcpy": 5, OURS: 5, LR_H264: 5, LR_STREAM: 5, "hdf5": 3, LR_DEFAULT: 3, LR_THREADS: 3}
 FLAT_ROUNDS = {OURS: 9, "ffmpeg": 9, LR_H264: 7, LR_STREAM: 5, AV1: 3}
 JOINED = 41
+STREAMS = {"64x128": (64, 128, 200), "256x64": (256, 64, 200)}
+"""Environments with two cameras, the size of their pictures, steps."""
+SAVED_STEPS = 40
 
 
 class Worker:
@@ -91,6 +95,7 @@ def measure(scene: Path, work: Path, scale: float) -> Iterator[tuple[str, Any]]:
     yield "quality", {name: _quality(folder, scene) for name, folder in folders.items()}
     yield "join", _joining(scene, work)
     yield "many", {str(count): _many(scene, work, count) for count in (1, 16)}
+    yield "streams", {name: _streams(scene, work, *plan, scale) for name, plan in STREAMS.items()}
     yield "session", {str(count): _steps("session", count) for count in (64, 1024)}
     yield "demo", {str(count): _steps("demo", count) for count in (1, 16)}
     yield "isaac", {kind: _isaac_memory(kind) for kind in ("stream", "stock")}
@@ -106,6 +111,23 @@ def _rounds(scene: Path, work: Path, load: str, rounds: dict[str, int]) -> dict[
                 runs[name].append(worker.ask("episode", frames=EPISODE, busy=load == "busy"))
     for worker in workers.values():
         worker.stop()
+    return runs
+
+
+def _streams(
+    scene: Path, work: Path, envs: int, size: int, steps: int, scale: float
+) -> dict[str, list[dict[str, float]]]:
+    """Record many environments flat out, ours and bare x264 in turns."""
+    runs: dict[str, list[dict[str, float]]] = {"ours": [], "bare": [], "saving": []}
+    for _ in range(max(1, round(STREAM_ROUNDS * scale))):
+        for kind, some in runs.items():
+            _say(f"{envs} environments x 2 of {size}x{size}, {steps} steps: {kind}")
+            folder = work / "streams"
+            length = SAVED_STEPS if kind == "saving" else steps
+            command = [sys.executable, "-m", "bench.streams", kind, *map(str, (envs, size, length, scene, folder))]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            some.append(json.loads(done.stdout.strip().splitlines()[-1]))
+            shutil.rmtree(folder)
     return runs
 
 

@@ -20,6 +20,9 @@ from isaac_lerobot.dataset.format.statistics import PictureStatistics
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, EncoderError
 from waiting import until
 
+PROGRAM = "h264:engine=program"
+ENGINES = pytest.mark.parametrize("codec", ["h264:engine=library", PROGRAM])
+
 
 def encoders() -> list[int]:
     """Process ids of the ffmpeg children of this process."""
@@ -195,6 +198,7 @@ def test_episodes_saved_after_a_failed_one_move_down(tmp_path, lerobot):
         root,
         30,
         FEATURES,
+        codec=PROGRAM,
         on_committed=lambda index: events.append(("committed", index)),
         on_failed=lambda index, error: events.append(("failed", index)),
     ) as writer:
@@ -216,7 +220,7 @@ def test_episodes_saved_after_a_failed_one_move_down(tmp_path, lerobot):
 
 def test_an_encoder_that_dies_in_mid_episode(tmp_path, lerobot):
     root = tmp_path / "set"
-    with DatasetWriter.create(root, 30, FEATURES) as writer:
+    with DatasetWriter.create(root, 30, FEATURES, codec=PROGRAM) as writer:
         record(writer, 0, 5)
         writer.wait()
         episode = writer.begin_episode("do it")
@@ -234,7 +238,7 @@ def test_an_encoder_that_dies_in_mid_episode(tmp_path, lerobot):
 
 def test_ffmpeg_missing_and_back(tmp_path, monkeypatch, lerobot):
     root = tmp_path / "set"
-    with DatasetWriter.create(root, 30, FEATURES) as writer:
+    with DatasetWriter.create(root, 30, FEATURES, codec=PROGRAM) as writer:
         record(writer, 0, 3)
         writer.wait()
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "gone"))
@@ -249,7 +253,7 @@ def test_ffmpeg_missing_and_back(tmp_path, monkeypatch, lerobot):
 
 
 def test_a_program_that_is_no_ffmpeg(tmp_path, monkeypatch):
-    with DatasetWriter.create(tmp_path / "set", 30, FEATURES) as writer:
+    with DatasetWriter.create(tmp_path / "set", 30, FEATURES, codec=PROGRAM) as writer:
         monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/bin/false")
         with pytest.raises(DatasetError, match="code 1"):
             record_and_wait(writer, 0, 3)
@@ -286,10 +290,11 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_full_disk_and_space_again(small_disk, lerobot):
+@ENGINES
+def test_a_full_disk_and_space_again(small_disk, lerobot, codec):
     root = small_disk / "set"
     filler = small_disk / "filler"
-    with DatasetWriter.create(root, 30, FEATURES) as writer:
+    with DatasetWriter.create(root, 30, FEATURES, codec=codec) as writer:
         record(writer, 0, 5)
         writer.wait()
         filler.write_bytes(bytes(3 * 2**20))
@@ -319,12 +324,13 @@ def test_a_damaged_dataset_is_neither_joined_nor_appended_to(tmp_path):
     assert files_of(root) == before
 
 
+@ENGINES
 @pytest.mark.parametrize("frames", [3, 200], ids=["fewer frames than wait", "more frames than can wait"])
 def test_whatever_stops_an_encoder_costs_that_episode_alone_and_nobody_waits_for_ever(
-    tmp_path, monkeypatch, lerobot, frames
+    tmp_path, monkeypatch, lerobot, codec, frames
 ):
     root = tmp_path / "set"
-    with DatasetWriter.create(root, 30, FEATURES) as writer:
+    with DatasetWriter.create(root, 30, FEATURES, codec=codec) as writer:
         record(writer, 0, 4)
         writer.wait()
         with monkeypatch.context() as patch:

@@ -51,7 +51,7 @@ def forked(do: Callable[[], object]) -> Iterator[int]:
 def test_saving_does_not_wait_for_a_forked_child_to_end(tmp_path, lerobot):
     """It has a copy of all that is open, the pipes to the encoders and the lock among it."""
     root = tmp_path / "set"
-    writer = DatasetWriter.create(root, 30, FEATURES)
+    writer = DatasetWriter.create(root, 30, FEATURES, codec="h264:engine=program")
     episode = writer.begin_episode("do it")
     for number in range(3):
         episode.add_frame(frame(0, number))

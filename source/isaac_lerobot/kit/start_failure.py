@@ -19,6 +19,7 @@ REQUIREMENTS = {
     "numpy": "numpy>=2.0",
     "pyarrow": "pyarrow>=21",
     "imageio_ffmpeg": "imageio[ffmpeg]>=2.37",
+    "av": "av>=15.1",
     "PIL": "pillow>=10.1",
     "pydantic": "pydantic>=2.10",
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isaac_lerobot.dataset import DatasetWriter, Episode, VideoCodec
-from isaac_lerobot.dataset.video.codec import check_encoder
+from isaac_lerobot.dataset.video.engine import check_encoder
 from isaac_lerobot.dataset.write.overwrite import check_content, holds_dataset
 from isaac_lerobot.errors import ConfigError
 from isaac_lerobot.recording.commands import Outcome

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from isaac_lerobot.dataset.video import ffmpeg
-from isaac_lerobot.errors import ConfigError, EncoderError
+from isaac_lerobot.errors import ConfigError
 
 _CANONICAL = {
     "libx264": "h264",
@@ -36,6 +36,8 @@ _CRF, _CRF_WIDTH, _CRF_PER_HALVING = 29, 640, 2.0
 """x264's quality for pictures of 640 pixels and more, and how much better it is for each halving of that: the smaller a
 picture, the more of it a block of the encoder holds, and the less its bytes matter."""
 _NVENC_PRESETS = ("p1", "p2", "p3", "p4", "p5", "p6", "p7")
+_ENGINES = ("auto", "library", "program")
+_SETTINGS = ("crf", "preset", "gop", "threads", "engine")
 _TEST_SECONDS = 30.0
 
 
@@ -51,6 +53,8 @@ class VideoCodec:
         gop: Distance between key frames [frames]. A small one makes random access cheap, which training needs.
         threads: Threads of one encoder process. One is enough where there are several cameras.
         x264_params: Settings of x264 that go beyond its preset, as its ``-x264-params`` takes them.
+        engine: ``library`` encodes within this process, ``program`` with an ffmpeg process for each camera, ``auto``
+            takes the library for x264 and the program for the others.
     """
 
     encoder: str = "libx264"
@@ -59,6 +63,7 @@ class VideoCodec:
     gop: int = 5
     threads: int = 1
     x264_params: str = _X264_TUNED
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if self.encoder not in _CANONICAL:
@@ -69,6 +74,8 @@ class VideoCodec:
                 f"The video codec {self.canonical} needs crf 0 to {worst}, gop >= 1 and threads >= 1, "
                 f"got {self.crf}, {self.gop}, {self.threads}."
             )
+        if self.engine not in _ENGINES:
+            raise ConfigError(f"Unknown engine {self.engine!r} of a video codec; known are {', '.join(_ENGINES)}.")
         presets: tuple[str, ...] = _X264_PRESETS
         if self.encoder == "libsvtav1":
             presets = tuple(str(number) for number in range(14))
@@ -84,7 +91,7 @@ class VideoCodec:
         Names: ``h264`` (the default: x264 GOP 5, tuned as ``docs/decisions/default-codec.md`` says), ``av1``
         (lerobot's default: SVT-AV1 preset 12 crf 30 GOP 2), ``hevc``, ``h264_nvenc``, ``hevc_nvenc``, ``av1_nvenc``,
         and ``auto``: the first hardware encoder that encodes a test frame, else ``h264``. Settings: ``crf``,
-        ``preset``, ``gop``, ``threads``; a preset that is named is taken as it is, without our tuning.
+        ``preset``, ``gop``, ``threads``, ``engine``; a preset that is named is taken as it is, without our tuning.
 
         Raises:
             ConfigError: Unknown name or setting, with the known ones.
@@ -99,10 +106,10 @@ class VideoCodec:
         changes: dict[str, Any] = {"x264_params": ""} if "preset=" in rest else {}
         for setting in filter(None, (part.strip() for part in rest.split(","))):
             key, _, value = setting.partition("=")
-            if key not in ("crf", "preset", "gop", "threads"):
-                raise ConfigError(f"Unknown codec setting {key!r}; known are crf, preset, gop, threads.")
+            if key not in _SETTINGS:
+                raise ConfigError(f"Unknown codec setting {key!r}; known are {', '.join(_SETTINGS)}.")
             try:
-                changes[key] = value if key == "preset" else int(value)
+                changes[key] = value if key in ("preset", "engine") else int(value)
             except ValueError:
                 raise ConfigError(f"The codec setting {key!r} needs a whole number, got {value!r}.") from None
         return replace(codec, **changes)
@@ -138,21 +145,25 @@ class VideoCodec:
         halvings = math.log2(_CRF_WIDTH / max(height, width))
         return _CRF - max(0, round(_CRF_PER_HALVING * halvings))
 
+    def options(self, height: int, width: int) -> dict[str, str]:
+        """Return the encoder's options for pictures of this size [pixels], by the names they have in ffmpeg."""
+        options = {"g": str(self.gop), "preset": self.preset}
+        quality = str(self.quality(height, width))
+        if self.is_hardware:
+            return {**options, "rc": "vbr", "cq": quality, "b:v": "0", **self.extra_options}
+        options |= {"crf": quality, "threads": str(self.threads), **self.extra_options}
+        if self.encoder == "libx265":
+            options["x265-params"] += f":pools={self.threads}:frame-threads=1:log-level=error"
+        if self.encoder == "libsvtav1":
+            options["svtav1-params"] = f"fast-decode=0:lp={self.threads}"
+        return options
+
     def arguments(self, height: int, width: int) -> list[str]:
         """Return ffmpeg's output options for the encoder."""
-        options = ["-c:v", self.encoder, "-pix_fmt", self.pixel_format(height, width), "-g", str(self.gop)]
-        if self.is_hardware:
-            options += ["-preset", self.preset, "-rc", "vbr", "-cq", str(self.quality(height, width)), "-b:v", "0"]
-            return [*options, "-bf", self.extra_options["bf"]]
-        options += ["-preset", self.preset, "-crf", str(self.quality(height, width)), "-threads", str(self.threads)]
-        for name, value in self.extra_options.items():
-            options += [f"-{name}", value]
-        if self.encoder == "libx265":
-            options[-1] += f":pools={self.threads}:frame-threads=1:log-level=error"
-            options += ["-tag:v", "hvc1"]
-        if self.encoder == "libsvtav1":
-            options += ["-svtav1-params", f"fast-decode=0:lp={self.threads}"]
-        return options
+        arguments = ["-c:v", self.encoder, "-pix_fmt", self.pixel_format(height, width)]
+        for name, value in self.options(height, width).items():
+            arguments += [f"-{name}", value]
+        return [*arguments, "-tag:v", "hvc1"] if self.encoder == "libx265" else arguments
 
     @property
     def extra_options(self) -> dict[str, str]:
@@ -209,22 +220,18 @@ def choose_codec() -> VideoCodec:
     Being listed by ffmpeg says nothing: builds list NVENC on machines without any GPU.
     """
     for name in ("h264_nvenc", "hevc_nvenc"):
-        if not _try_encoder(ffmpeg.find_ffmpeg(), _NAMED[name]):
+        if not try_encoder(_NAMED[name]):
             return _NAMED[name]
     return _NAMED["h264"]
 
 
-def check_encoder(codec: VideoCodec) -> None:
-    """Make sure that frames can be encoded: there is an ffmpeg, and its encoder encodes a test frame.
+def try_encoder(codec: VideoCodec) -> str:
+    """Have ffmpeg encode one frame into nothing; return what went wrong, or an empty text.
 
     Raises:
-        EncoderError: They cannot be.
+        EncoderError: There is no ffmpeg.
     """
-    program = ffmpeg.find_ffmpeg()
-    # x264 is in every ffmpeg that we bring; the others need a driver, or a build that has them.
-    reason = _try_encoder(program, codec) if codec.encoder != "libx264" else ""
-    if reason:
-        raise EncoderError(f"The video encoder {codec.encoder} does not work here: {reason}. Use codec h264 or auto.")
+    return _try_encoder(ffmpeg.find_ffmpeg(), codec)
 
 
 @functools.cache

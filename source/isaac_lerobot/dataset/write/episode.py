@@ -18,7 +18,7 @@ from isaac_lerobot.dataset.format.features import Feature, FrameCheck
 from isaac_lerobot.dataset.format.json_file import check_json
 from isaac_lerobot.dataset.format.sidecar import extra_features, extra_schema
 from isaac_lerobot.dataset.format.statistics import PictureStatistics, Statistics
-from isaac_lerobot.dataset.video.encoder import VideoStream
+from isaac_lerobot.dataset.video.encoder import VideoStream, reserve
 from isaac_lerobot.dataset.write.commit import FinishedEpisode
 from isaac_lerobot.dataset.write.rows import RowBuffer
 from isaac_lerobot.dataset.write.tensors import StagedFrame, TensorStaging
@@ -128,13 +128,12 @@ class Episode:
         self._need_open("add pictures to")
         values = self._picture_check(pictures)
         try:
-            for stream in self._streams.values():
-                self.waited_s += stream.reserve()
+            self.waited_s += reserve(self._streams.values())
+            for name, stream in self._streams.items():
+                stream.put(values[name])
         except EncoderError as error:
             self._fail(error)
             raise
-        for name, stream in self._streams.items():
-            stream.put(values[name])
         self._pictured += 1
 
     def add_rows(self, rows: Mapping[str, NDArray[Any]], extra: Mapping[str, NDArray[Any]] | None = None) -> None:
@@ -271,18 +270,17 @@ class Episode:
         """Copy a frame, whose values have arrived, to the rows and the encoders."""
         values, extra = staged.frame, staged.extra
         try:
-            for stream in self._streams.values():
-                self.waited_s += stream.reserve()
+            self.waited_s += reserve(self._streams.values())
             self._rows.append(values)
             if self._extra is not None and extra is not None:
                 self._extra.append({name: np.asarray(value).reshape(-1) for name, value in extra.items()})
+            for name, stream in self._streams.items():
+                stream.put(values[name])
         except EncoderError as error:
             self._fail(error)
             raise
         except (OSError, MemoryError, pa.ArrowException) as error:
             raise self._fail(DatasetError(f"The rows of the episode could not be written: {error}.")) from error
-        for name, stream in self._streams.items():
-            stream.put(values[name])
         self._pictured += 1
         for name, pictures in self._stills.items():
             pictures.add(values[name])

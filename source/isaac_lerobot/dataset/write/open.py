@@ -19,7 +19,8 @@ from isaac_lerobot.dataset.format.features import BOOKKEEPING, Feature, differen
 from isaac_lerobot.dataset.format.info import Info, read_info
 from isaac_lerobot.dataset.format.json_file import check_json
 from isaac_lerobot.dataset.format.own import OwnMetadata
-from isaac_lerobot.dataset.video.codec import VideoCodec, check_encoder, tuning_in
+from isaac_lerobot.dataset.video.codec import VideoCodec, tuning_in
+from isaac_lerobot.dataset.video.engine import check_encoder
 from isaac_lerobot.dataset.write import commit, join, overwrite
 from isaac_lerobot.dataset.write.commit import DatasetState
 from isaac_lerobot.dataset.write.recover import recover

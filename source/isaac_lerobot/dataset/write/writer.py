@@ -28,7 +28,7 @@ from isaac_lerobot.dataset.format.features import Feature, check_text
 from isaac_lerobot.dataset.format.json_file import check_json
 from isaac_lerobot.dataset.format.own import read_own
 from isaac_lerobot.dataset.video.codec import VideoCodec
-from isaac_lerobot.dataset.video.encoder import BufferPool, VideoStream
+from isaac_lerobot.dataset.video.encoder import VideoStream
 from isaac_lerobot.dataset.write import commit, join, open, overwrite
 from isaac_lerobot.dataset.write.commit import DatasetState, read_state
 from isaac_lerobot.dataset.write.episode import Episode
@@ -89,7 +89,6 @@ class DatasetWriter:
         self.on_committed, self.on_failed = on_committed, on_failed
         self._lock, self._state, self._codec = opened.lock, opened.state, opened.codec
         self._opened = opened
-        self._pool = BufferPool()
         self._numbers = itertools.count()
         # An encoder that was just being started by a killed recording must not meet this one's files.
         self._token = uuid.uuid4().hex[:8]
@@ -483,7 +482,7 @@ class DatasetWriter:
             _log.warning("Could not remove %s: %s", self.root / layout.STAGING, error)
 
     def _open_stream(self, path: Path, shape: tuple[int, ...]) -> VideoStream:
-        return VideoStream(path, shape, self.fps, self._codec, self._pool)
+        return VideoStream(path, shape, self.fps, self._codec)
 
     def _run(self) -> None:
         while True:
