@@ -5,8 +5,9 @@ PYTHON := tests/host/python
 TOOLS := .venv/bin
 # Isaac Lab brings packages whose pytest plugins have no business here.
 PYTEST := $(PYTHON) -m pytest -q -p no:dash -p no:anyio $(PYTEST_ARGS)
+# Kit, omni.ui and Isaac Lab are started once in each of these processes, of which each gets whole files of tests.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
-# `contract` reads sources only, and is quick.
 FOLDERS := contract dataset recording tools sim
 
 .NOTPARALLEL:
@@ -24,7 +25,7 @@ demo: setup ## Record the demo dataset in a real Kit, through the panel
 play: setup ## Drive the demo task with the keyboard, in a window, and record it
 	@$(PYTHON) tests/host/play.py
 
-# The quick ones first. Kit and Isaac Lab allow one start per process, so each of their folders is a run of its own.
+# The quick ones first. Kit and Isaac Lab allow one start per process, so that their folders are runs of their own.
 test: lint test-oldest $(FOLDERS:%=test-%) test-kit ## Run every check and test
 	@printf '\nAll checks and tests passed.\n'
 
@@ -36,10 +37,10 @@ lint: setup test-contract ## Style, types, the floors of the house, and what we 
 	$(TOOLS)/lint-imports --no-cache
 
 $(FOLDERS:%=test-%): test-%: setup
-	@echo "== tests/$*"; $(PYTEST) -m "not soak" tests/$*
+	@echo "== tests/$*"; $(PYTEST) $(PARALLEL) -m "not soak" tests/$*
 
 test-kit: setup
-	@for app in user bare; do echo "== tests/kit, $$app app"; $(PYTEST) -m "not soak" tests/kit --app $$app || exit 1; done
+	@for app in user bare; do echo "== tests/kit, $$app app"; $(PYTEST) $(PARALLEL) -m "not soak" tests/kit --app $$app || exit 1; done
 
 OLDEST_TESTS := tests/recording tests/dataset/test_writer.py tests/dataset/test_reader.py tests/tools/test_convert.py
 test-oldest: setup ## Run what needs no Isaac Lab with the oldest numpy, pyarrow, pydantic, … that are allowed

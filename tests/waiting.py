@@ -6,14 +6,10 @@ import time
 from collections.abc import Callable
 
 
-def _moment() -> None:
-    time.sleep(0.01)
-
-
 def until[T](
     condition: Callable[[], T],
     timeout: float = 60.0,
-    meanwhile: Callable[[], object] = _moment,
+    meanwhile: Callable[[], object] = lambda: None,
     what: Callable[[], object] = lambda: "",
 ) -> T:
     """Do ``meanwhile`` again and again until ``condition()`` holds; return what it says then.
@@ -28,4 +24,6 @@ def until[T](
     while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {timeout:.0f} s in vain; {what()}"
         meanwhile()
+        # What is waited for mostly happens in threads, which a loop without a rest would keep from running.
+        time.sleep(0.005)
     return found
