@@ -111,6 +111,8 @@ def demo(num_envs: int, root: Path) -> dict[str, Any]:
         "state_keys": ["policy/joint_pos"],
         "num_envs": num_envs,
         "step_hz": 0,
+        # Encoders in processes of their own, so that their CPU time can be told from ours.
+        "codec": "h264:engine=program",
         "continuous": False,
         "seed": 0,
     }
