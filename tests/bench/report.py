@@ -203,7 +203,8 @@ def _steps_table(raw: dict[str, Any]) -> list[str]:
         rows.append(f"| {count} | {' | '.join(cells)} |")
     rows += [
         "",
-        "The demo task with both cameras, in turns; own CPU: the process with all its threads, without the encoders.",
+        "The demo task with both cameras, in turns. Own CPU: the process with all its threads, while the encoders are "
+        "processes of their own (`engine=program`).",
         "",
         "| environments | steps/s, not recorded | recorded | own CPU per step, not recorded | recorded |",
         "| --- | --- | --- | --- | --- |",

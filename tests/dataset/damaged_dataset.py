@@ -136,3 +136,17 @@ def without(name: str) -> Callable[[pa.Table], pa.Table]:
 def order(*rows: int) -> Callable[[pa.Table], pa.Table]:
     """A change that puts the rows into another order, or leaves some out."""
     return lambda table: table.take(list(rows))
+
+
+def truncate(path: Path, keep: float) -> None:
+    """Keep a share of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+
+
+def overwrite(path: Path, at: float, content: bytes) -> None:
+    """Write other bytes into a file, behind a share of it."""
+    present = bytearray(path.read_bytes())
+    start = int(len(present) * at)
+    present[start : start + len(content)] = content
+    path.write_bytes(bytes(present))

@@ -1,6 +1,5 @@
 """The check as a whole: whole datasets pass, no damage makes it raise, and its documentation is complete."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataset.any_json import put_any_json
 from dataset.damaged_dataset import FRONT, DamagedDataset
 from dataset.recordings import FEATURES, record
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
@@ -100,36 +100,13 @@ def test_text_puts_errors_first(lerobot_datasets: Path, tmp_path: Path) -> None:
     assert lines[2].endswith(f": 1 error, 1 warning, {report.checked} rules checked.")
 
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 2**40)
-    | st.floats()
-    | st.sampled_from(["", "video", "float32", "v3.0"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["dtype", "shape", "min", "x"]), inner),
-    max_leaves=5,
-)
-
-
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_no_json_makes_it_raise(lerobot_datasets: Path, tmp_path_factory, data: st.DataObject) -> None:  # noqa: F811
     """Anything at all may stand anywhere in info.json and stats.json."""
     dataset = DamagedDataset(lerobot_datasets / "split", tmp_path_factory.mktemp("fuzz") / "dataset")
     for name in ("meta/info.json", "meta/stats.json"):
-        content = json.loads(dataset.path(name).read_text())
-        place, keys = content, []
-        while isinstance(place, dict) and place and data.draw(st.booleans()):
-            keys.append(data.draw(st.sampled_from(sorted(place))))
-            place = place[keys[-1]]
-        value, place = data.draw(JSON), content
-        for key in keys[:-1]:
-            place = place[key]
-        if keys:
-            place[keys[-1]] = value
-        else:
-            content = value
-        dataset.path(name).write_text(json.dumps(content))
+        put_any_json(dataset.path(name), data)
     assert check_dataset(dataset.root, deep=True).text()
 
 

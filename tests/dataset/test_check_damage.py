@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dataset.damaged_dataset import DROP, FRONT, DamagedDataset, cell, column, order, without
+from dataset.damaged_dataset import DROP, FRONT, DamagedDataset, cell, column, order, overwrite, truncate, without
 from dataset.reference_datasets import lerobot_datasets  # noqa: F401
 from isaac_lerobot.dataset.check import RULES, check_dataset
 from isaac_lerobot.dataset.video.ffmpeg import find_ffmpeg
@@ -40,18 +40,6 @@ def _twice(d: DamagedDataset) -> None:
 
 def _misplace(d: DamagedDataset) -> None:
     shutil.copy(d.path("data/chunk-000/file-001.parquet"), d.path("data/x.parquet"))
-
-
-def _truncate(path: Path, keep: float) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * keep)])
-
-
-def _corrupt(path: Path, at: float) -> None:
-    content = bytearray(path.read_bytes())
-    start = int(len(content) * at)
-    content[start : start + 200] = bytes(200)
-    path.write_bytes(bytes(content))
 
 
 def _metadata(change: Callable[[dict[bytes, bytes]], dict[bytes, bytes]]) -> Callable[[pa.Table], pa.Table]:
@@ -152,7 +140,7 @@ DAMAGES = [
     Damage("feature-depth-info", lambda d: d.camera_info(FRONT_DEPTH, depth_unit=DROP), "depth_unit", of="joined"),
     # meta/tasks.parquet
     Damage("tasks-unreadable", _delete("meta/tasks.parquet"), "missing"),
-    Damage("tasks-unreadable", lambda d: _truncate(d.path("meta/tasks.parquet"), 0.5), "tasks.parquet"),
+    Damage("tasks-unreadable", lambda d: truncate(d.path("meta/tasks.parquet"), 0.5), "tasks.parquet"),
     Damage("tasks-columns", lambda d: d.tasks(column("task_index", [0], pa.int32())), "int32"),
     Damage("tasks-pandas-index", lambda d: d.tasks(_metadata(lambda _: {})), "it says None"),
     Damage("tasks-order", lambda d: d.tasks(order(1, 0)), "the tasks 1, 0", {"episodes-tasks"}, of="joined"),
@@ -166,7 +154,7 @@ DAMAGES = [
     # meta/episodes
     Damage("episodes-missing", lambda d: shutil.rmtree(d.path("meta/episodes")), "no file", {"info-total-episodes"}),
     Damage(
-        "episodes-unreadable", lambda d: _truncate(d.path("meta/episodes/chunk-000/file-001.parquet"), 0.9), "file-001"
+        "episodes-unreadable", lambda d: truncate(d.path("meta/episodes/chunk-000/file-001.parquet"), 0.9), "file-001"
     ),
     Damage(
         "episodes-column-missing",
@@ -234,7 +222,7 @@ DAMAGES = [
     Damage("episodes-video-grid", lambda d: d.episodes(cell(VIDEO_TIME, 1, 0.501)), "1.0e-03 s", of="joined"),
     # data/
     Damage("data-missing", lambda d: shutil.rmtree(d.path("data")), "no data file", {"info-total-frames"}),
-    Damage("data-unreadable", lambda d: _truncate(d.path("data/chunk-000/file-001.parquet"), 0.9), "cannot be read"),
+    Damage("data-unreadable", lambda d: truncate(d.path("data/chunk-000/file-001.parquet"), 0.9), "cannot be read"),
     Damage(
         "data-file-extra",
         _twice,
@@ -308,7 +296,7 @@ DAMAGES = [
     Damage("data-not-finite", lambda d: d.rows(cell("action", 2, [float("nan"), 0])), "1 values"),
     Damage(
         "data-pages",
-        lambda d: _corrupt(d.path("data/chunk-000/file-000.parquet"), 0.02),
+        lambda d: overwrite(d.path("data/chunk-000/file-000.parquet"), 0.02, bytes(200)),
         "unreadable pages",
         deep=True,
         also={"stats-values", "stats-episode-values"},
@@ -323,9 +311,9 @@ DAMAGES = [
     # videos/
     Damage("video-missing", lambda d: d.video(1).unlink(), "episodes 1"),
     Damage("video-extra", lambda d: shutil.copy(d.video(1), d.video(2)), "file-002.mp4"),
-    Damage("video-unreadable", lambda d: _truncate(d.video(), 0.3), "no moov"),
+    Damage("video-unreadable", lambda d: truncate(d.video(), 0.3), "no moov"),
     Damage("video-unreadable", lambda d: d.video().write_bytes(b""), "no moov"),
-    Damage("video-cut-off", lambda d: _truncate(d.video(0), 0.9), "frames lie behind its end", of="joined"),
+    Damage("video-cut-off", lambda d: truncate(d.video(0), 0.9), "frames lie behind its end", of="joined"),
     Damage("video-tracks", _add_sound, "pictures, sound"),
     Damage("video-frames", lambda d: d.encode(frames=5), "5 frames, and its episodes (0) have 6 rows"),
     Damage(
@@ -368,7 +356,13 @@ DAMAGES = [
         "open GOPs",
         {"video-codec", "video-differs"},
     ),
-    Damage("video-decode", lambda d: _corrupt(d.video(), 0.36), "cannot be decoded", deep=True, also={"video-picture"}),
+    Damage(
+        "video-decode",
+        lambda d: overwrite(d.video(), 0.36, bytes(200)),
+        "cannot be decoded",
+        deep=True,
+        also={"video-picture"},
+    ),
     Damage("video-picture", _swap_cameras, "off its statistics", of="joined", deep=True),
     # meta/stats.json
     Damage("stats-unreadable", _delete("meta/stats.json"), "is missing"),

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dataset.failing_disk import FailingDisk
 from dataset.recordings import FEATURES, check_read, files_of, frame, record
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, check_dataset, read_sidecar, recover_dataset
 from isaac_lerobot.dataset.disk import durable
@@ -89,12 +90,12 @@ def test_a_joining_on_the_way_that_fails_at_any_step_costs_nothing(tmp_path, ler
     assert len(steps) > 20
     for bad, what in enumerate(steps):
         root = tmp_path / f"step{bad}"
-        durable.observers.append(DiskThatFailsOnce(".recording/join", bad))
-        try:
-            with DatasetWriter.create(root, 30, FEATURES, join_every=2) as writer:
-                record_several(writer, 0, 5)
-        finally:
-            durable.observers.clear()
+        with (
+            FailingDisk(bad, errno.ENOSPC, begin=".recording/join", spare=("remove-tree",)) as disk,
+            DatasetWriter.create(root, 30, FEATURES, join_every=2) as writer,
+        ):
+            record_several(writer, 0, 5)
+        assert disk.failed
         assert recover_dataset(root, dry_run=True) == [], f"failed at step {bad}: {what}"
         assert [episode.length for episode in DatasetReader(root)] == [2] * 5
         if bad % 5 == 0:
@@ -132,22 +133,6 @@ def test_memory_that_runs_out_while_committing_or_joining_costs_one_episode_at_m
     assert check_dataset(root).ok
 
 
-class DiskThatFailsOnce:
-    """Is full at one durable step, counted from the first whose path has ``begin`` in it."""
-
-    def __init__(self, begin: str, bad: int):
-        self._begin = begin
-        self._left = bad
-
-    def __call__(self, step: str, path: Path) -> None:
-        if self._begin and self._begin not in str(path):
-            return
-        self._begin = ""
-        self._left -= 1
-        if self._left == -1 and step != "remove-tree":
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-
 def record_several(writer: DatasetWriter, first: int, number: int) -> None:
     for episode in range(first, first + number):
         record(writer, episode, 2)
@@ -155,22 +140,14 @@ def record_several(writer: DatasetWriter, first: int, number: int) -> None:
 
 
 def check_undone(root: Path, bad: int, lerobot) -> None:
-    committed, failed, count = [], [], 0
-
-    def fail_once(step: str, path: Path) -> None:
-        nonlocal count
-        count += 1
-        if count - 1 == bad and step != "remove-tree":
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
+    committed, failed = [], []
     writer = DatasetWriter.create(
         root, 30, FEATURES, on_committed=committed.append, on_failed=lambda *what: failed.append(what)
     )
     record(writer, 0, 2)
     writer.wait()
     before = files_of(root)
-    durable.observers.append(fail_once)
-    try:
+    with FailingDisk(bad, errno.ENOSPC, spare=("remove-tree",)):
         record(writer, 1, 2, "another task", attributes={"seed": 1}, arrays={"a": np.zeros(2)})
         try:
             writer.wait()
@@ -181,8 +158,6 @@ def check_undone(root: Path, bad: int, lerobot) -> None:
             kept = [(0, 2), (2, 3)]
         else:
             kept = [(0, 2), (1, 2), (2, 3)]
-    finally:
-        durable.observers.clear()
     record(writer, 2, 3)
     writer.close(join_files=lerobot is not None)
     assert committed == list(range(len(kept)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dataset.any_json import put_any_json
 from dataset.recordings import FEATURES, NO_VIDEO, frame
 from isaac_lerobot.dataset import (
     DatasetReader,
@@ -74,16 +74,6 @@ WAYS: dict[str, Callable[[Path], Any]] = {
     "merge": lambda root: merge_datasets([root, root], root.with_name("merged")),
 }
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 2**70)
-    | st.floats()
-    | st.sampled_from(["", "video", "float32", "v3.0", "\ud800", "../x", "{0}", "0:1", "h264"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["dtype", "shape", "min", "x"]), inner),
-    max_leaves=5,
-)
-
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory) -> Path:
@@ -131,26 +121,7 @@ FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list
 @given(data=st.data())
 def test_any_json_anywhere(recorded, tmp_path_factory, data) -> None:
     root = Path(shutil.copytree(recorded, tmp_path_factory.mktemp("json") / "set"))
-    names = [
-        "meta/info.json",
-        "meta/stats.json",
-        "meta/isaac_lerobot.json",
-        "isaac/episodes/chunk-000/episode_000001.json",
-    ]
-    path = root / data.draw(st.sampled_from(names))
-    content = json.loads(path.read_text())
-    place, keys = content, []
-    while isinstance(place, dict) and place and data.draw(st.booleans()):
-        keys.append(data.draw(st.sampled_from(sorted(place))))
-        place = place[keys[-1]]
-    value, place = data.draw(JSON), content
-    for key in keys[:-1]:
-        place = place[key]
-    if keys:
-        place[keys[-1]] = value
-    else:
-        content = value
-    path.write_text(json.dumps(content))
+    put_any_json(root / data.draw(st.sampled_from(JSON_FILES)), data)
     try_everything(root)
     shutil.rmtree(root.parent)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.damaged_dataset import DamagedDataset
+from dataset.damaged_dataset import DamagedDataset, overwrite, truncate
+from dataset.failing_disk import FailingDisk
 from dataset.recordings import FEATURES, NO_VIDEO, check_pictures, check_read, files_of, frame, record
 from dataset.reference_datasets import lerobot_datasets, run_lerobot  # noqa: F401
 from dataset.test_check_damage import DAMAGES
@@ -20,7 +22,6 @@ from isaac_lerobot.dataset import (
     merge_datasets,
     salvage_dataset,
 )
-from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.errors import DatasetError, FeatureError
 
 FRONT = "observation.images.front"
@@ -147,22 +148,12 @@ def test_a_merge_that_is_interrupted_at_any_step_goes_on(parts, tmp_path):
 
 
 def _fails(at: int, sources: list[Path], into: Path) -> bool:
-    seen = 0
-
-    def fail(step, path):
-        nonlocal seen
-        seen += 1
-        if seen == at + 1:
-            raise OSError(5, "Input/output error")
-
-    durable.observers.append(fail)
-    try:
-        merge_datasets(sources, into)
-    except DatasetError:
-        assert seen > at
-    finally:
-        durable.observers.remove(fail)
-    return seen > at
+    with FailingDisk(at, errno.EIO) as disk:
+        try:
+            merge_datasets(sources, into)
+        except DatasetError:
+            assert disk.failed
+    return disk.failed
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: f"{damage.code}: {damage.says}")
@@ -184,18 +175,6 @@ def test_salvage_ends_with_a_dataset_in_order_or_our_error(damage, lerobot_datas
     assert contents(dataset.root) == before
 
 
-def _cut(path: Path, keep: float) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * keep)])
-
-
-def _spoil(path: Path, at: float) -> None:
-    content = bytearray(path.read_bytes())
-    start = int(len(content) * at)
-    content[start : start + 60] = b"\xff" * 60
-    path.write_bytes(bytes(content))
-
-
 @pytest.mark.parametrize(
     ("join", "damage", "lost"),
     [
@@ -203,10 +182,10 @@ def _spoil(path: Path, at: float) -> None:
         (True, lambda d: (d.root / "meta/stats.json").unlink(), set()),
         (True, lambda d: d.info(total_episodes=1, total_frames=3), set()),
         (True, lambda d: d.info(total_episodes=9, total_frames=300), set()),
-        (True, lambda d: _cut(d.video(), 0.75), {4, 5}),
-        (True, lambda d: _spoil(d.video(), 0.7), {3}),
+        (True, lambda d: truncate(d.video(), 0.75), {4, 5}),
+        (True, lambda d: overwrite(d.video(), 0.7, b"\xff" * 60), {3}),
         (False, lambda d: next((d.root / "videos").rglob("file-002.mp4")).unlink(), {2}),
-        (False, lambda d: _cut(next((d.root / "data").rglob("file-003.parquet")), 0.5), {3}),
+        (False, lambda d: truncate(next((d.root / "data").rglob("file-003.parquet")), 0.5), {3}),
         (False, lambda d: next((d.root / "meta/episodes").rglob("file-001.parquet")).write_bytes(b""), {-1}),
     ],
     ids=["tasks", "stats", "too few counted", "too many counted", "video cut off", "picture", "video", "rows", "row"],

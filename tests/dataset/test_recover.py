@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import resource
@@ -11,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dataset.failing_disk import FailingDisk
 from dataset.recordings import FEATURES, NO_VIDEO, check_read, files_of, record
 from isaac_lerobot.dataset import DatasetReader, DatasetWriter, check_dataset, compact_dataset, recover_dataset
-from isaac_lerobot.dataset.disk import durable
 from isaac_lerobot.dataset.disk.lock import DatasetLock
 from isaac_lerobot.errors import DatasetError, DatasetLockedError, FeatureError
 
@@ -81,22 +82,12 @@ JOINED = {
 
 def fails_at(at: int, root: Path) -> bool:
     """Join files on a disk that fails once, at a step; return whether there was such a step."""
-    seen = 0
-
-    def fail(step, path):
-        nonlocal seen
-        seen += 1
-        if seen == at + 1:
-            raise OSError(5, "Input/output error")
-
-    durable.observers.append(fail)
-    try:
-        recover_dataset(root)
-    except (DatasetError, OSError):
-        assert seen > at
-    finally:
-        durable.observers.remove(fail)
-    return seen > at
+    with FailingDisk(at, errno.EIO) as disk:
+        try:
+            recover_dataset(root)
+        except (DatasetError, OSError):
+            assert disk.failed
+    return disk.failed
 
 
 @pytest.mark.parametrize(

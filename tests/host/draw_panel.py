@@ -214,7 +214,7 @@ def _draw_question(host: KitHost, path: Path) -> None:
 def _draw_start_failure(host: KitHost, path: Path) -> None:
     from isaac_lerobot.kit.start_failure import TITLE, StartFailure
 
-    command = "/home/me/isaacsim/python.sh -m pip install 'pyarrow>=21' 'pydantic>=2.10'"
+    command = "/isaac-sim/python.sh -m pip install 'pyarrow>=21' 'pydantic>=2.10'"
     reason = "pyarrow, pydantic are not installed in this app's Python. Run this in a terminal:"
     failure = StartFailure(f"{reason}\n{command}", lambda: None)
     host.update(6)

@@ -88,9 +88,7 @@ def check_encoder(codec: VideoCodec) -> None:
     reason = ""
     if runs_in_process(codec):
         reason = _try_library(codec)
-    elif (
-        codec.encoder != "libx264"
-    ):  # which is in every ffmpeg that we bring; the others need a driver, or such a build
+    elif codec.encoder != "libx264":  # which every ffmpeg has; the others need a driver, or such a build
         reason = try_encoder(codec)
     if reason:
         raise EncoderError(f"The video encoder {codec.encoder} does not work here: {reason}. Use codec h264 or auto.")
